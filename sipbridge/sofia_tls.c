@@ -1,0 +1,303 @@
+/*
+ * sofia_tls.c: a guard around Sofia-SIP's TLS: objects, clocks, verification.
+ * SPDX-License-Identifier: MIT
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sofia_tls_priv.h"
+
+/* A connection that Sofia has made. */
+struct conn {
+	struct conn *next, **prev;
+	struct sb_tls *tls;
+	SSL *ssl;
+	BIO *bio;
+	int fd;
+	ino_t inode; /* of the socket: tells a reused descriptor */
+	uint64_t born_ms;
+	bool shaking; /* handshake not done */
+	char peer[INET6_ADDRSTRLEN];
+};
+
+static int index_ctx = -1, index_ssl = -1, index_bio = -1;
+
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* The address of a socket's peer as text; "" when it has none. */
+static void peer_text(int fd, char *buf, size_t n)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	buf[0] = '\0';
+	if (getpeername(fd, (struct sockaddr *)&sa, &len) < 0)
+		return;
+	if (sa.ss_family == AF_INET)
+		inet_ntop(AF_INET, &((struct sockaddr_in *)&sa)->sin_addr, buf,
+			  (socklen_t)n);
+	else if (sa.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&sa)->sin6_addr,
+			  buf, (socklen_t)n);
+}
+
+void sb_tls_refuse(struct sb_tls *t, SSL *ssl, const char *token,
+		   const char *fmt, ...)
+{
+	struct conn *c = ssl ? SSL_get_ex_data(ssl, index_ssl) : NULL;
+	char text[400], reason[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (c && !c->peer[0])
+		peer_text(c->fd, c->peer, sizeof(c->peer));
+	snprintf(reason, sizeof(reason), "%s (peer=%s)", text,
+		 c && c->peer[0] ? c->peer : "?");
+	t->count.refused++;
+	t->hooks.refused(t->arg, token, reason);
+}
+
+/*
+ * SSL_get_error() consults the thread's error queue: an error left there by
+ * another connection would turn a plain "nothing to read yet" into a fatal
+ * error. So every read and write leaves a clean queue behind.
+ */
+static long clean_queue(BIO *b, int oper, const char *argp, size_t len,
+			int argi, long argl, int ret, size_t *done)
+{
+	(void)b, (void)argp, (void)len, (void)argi, (void)argl, (void)done;
+	if (oper & BIO_CB_RETURN)
+		ERR_clear_error();
+	return ret;
+}
+
+static void on_ctx_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
+		       long argl, void *argp)
+{
+	struct sb_tls *t = argp;
+
+	(void)ptr, (void)ad, (void)idx, (void)argl;
+	if (t->capturing && t->ctx_n < SB_TLS_CONTEXTS)
+		t->ctx[t->ctx_n++] = parent;
+}
+
+/* Sofia makes the BIO just before the SSL that uses it. */
+static void on_bio_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
+		       long argl, void *argp)
+{
+	struct sb_tls *t = argp;
+
+	(void)ptr, (void)ad, (void)idx, (void)argl;
+	t->last_bio = parent;
+}
+
+/* Options of the socket that Sofia does not set. */
+static void tune_socket(int fd)
+{
+	int on = 1;
+	unsigned int ms = 20000;
+
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+static void limit_peers(struct sb_tls *t, struct conn *c)
+{
+	size_t same = 0;
+	struct conn *o;
+
+	for (o = t->live; o; o = o->next)
+		if (c->peer[0] && strcmp(o->peer, c->peer) == 0)
+			same++;
+	if (same <= SB_TLS_PER_PEER && t->count.live <= SB_TLS_CONNECTIONS)
+		return;
+	sb_tls_refuse(t, c->ssl, "tls-too-many",
+		      "too many connections (from there=%zu, all=%zu)", same,
+		      t->count.live);
+	shutdown(c->fd, SHUT_RDWR);
+}
+
+static void on_ssl_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
+		       long argl, void *argp)
+{
+	struct sb_tls *t = argp;
+	BIO *bio = t->last_bio;
+	struct conn *c;
+	struct stat st;
+	int fd = -1;
+
+	(void)ptr, (void)idx, (void)argl;
+	t->last_bio = NULL;
+	if (!bio || BIO_get_fd(bio, &fd) < 0 || fstat(fd, &st) < 0)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return;
+	c->tls = t;
+	c->ssl = parent;
+	c->bio = bio;
+	c->fd = fd;
+	c->inode = st.st_ino;
+	c->born_ms = clock_ms();
+	c->shaking = true;
+	peer_text(fd, c->peer, sizeof(c->peer));
+	CRYPTO_set_ex_data(ad, index_ssl, c);
+	BIO_set_callback_ex(bio, clean_queue);
+	tune_socket(fd);
+	c->next = t->live;
+	c->prev = &t->live;
+	if (t->live)
+		t->live->prev = &c->next;
+	t->live = c;
+	t->count.live++;
+	limit_peers(t, c);
+}
+
+static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
+			long argl, void *argp)
+{
+	struct sb_tls *t = argp;
+	struct conn *c = ptr;
+
+	(void)parent, (void)ad, (void)idx, (void)argl;
+	if (!c)
+		return;
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	t->count.live--;
+	free(c);
+}
+
+int sb_tls_new(struct sb_tls **tp, const struct sb_tls_hooks *hooks, void *arg)
+{
+	struct sb_tls *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return SB_ENOMEM;
+	t->hooks = *hooks;
+	t->arg = arg;
+	index_ctx = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, t,
+					    on_ctx_new, NULL, NULL);
+	index_ssl = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, t,
+					    on_ssl_new, NULL, on_ssl_free);
+	index_bio = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_BIO, 0, t,
+					    on_bio_new, NULL, NULL);
+	if (index_ctx < 0 || index_ssl < 0 || index_bio < 0) {
+		free(t);
+		return SB_ENOMEM;
+	}
+	*tp = t;
+	return SB_OK;
+}
+
+void sb_tls_capture(struct sb_tls *t, bool on)
+{
+	t->capturing = on;
+}
+
+size_t sb_tls_captured(const struct sb_tls *t)
+{
+	return t->ctx_n;
+}
+
+void sb_tls_forget(struct sb_tls *t)
+{
+	t->ctx_n = 0;
+}
+
+struct sb_tls *sb_tls_of(const SSL *ssl)
+{
+	struct conn *c = SSL_get_ex_data(ssl, index_ssl);
+
+	return c ? c->tls : NULL;
+}
+
+void sb_tls_shaken(const SSL *ssl)
+{
+	struct conn *c = SSL_get_ex_data(ssl, index_ssl);
+
+	if (c)
+		c->shaking = false;
+}
+
+/* The name to ask for, by the address we are connected to. */
+const char *sb_tls_expected(const SSL *ssl)
+{
+	struct conn *c = SSL_get_ex_data(ssl, index_ssl);
+	size_t i;
+
+	if (!c)
+		return NULL;
+	peer_text(c->fd, c->peer, sizeof(c->peer));
+	for (i = 0; i < c->tls->peers_n; i++)
+		if (strcmp(c->tls->peers[i].address, c->peer) == 0)
+			return c->tls->peers[i].fqdn;
+	return NULL;
+}
+
+void sb_tls_peers(struct sb_tls *t, const struct sb_tls_peer *peers, size_t n)
+{
+	t->peers = peers;
+	t->peers_n = n;
+}
+
+void sb_tls_clean(void)
+{
+	ERR_clear_error();
+}
+
+void sb_tls_reap(struct sb_tls *t, uint64_t now_ms)
+{
+	struct conn *c, *next;
+	struct stat st;
+
+	for (c = t->live; c; c = next) {
+		next = c->next;
+		if (fstat(c->fd, &st) < 0 || st.st_ino != c->inode) {
+			/* Sofia has closed the socket and dropped one
+			 * reference each of the BIO and the context, but not
+			 * the SSL: give both back, then free the SSL. */
+			BIO_up_ref(c->bio);
+			SSL_CTX_up_ref(SSL_get_SSL_CTX(c->ssl));
+			SSL_free(c->ssl); /* on_ssl_free() frees c */
+			t->count.freed++;
+		}
+		else if (c->shaking && now_ms > c->born_ms
+			 && now_ms - c->born_ms > SB_TLS_HANDSHAKE_MS) {
+			c->shaking = false;
+			t->count.expired++;
+			sb_tls_refuse(t, c->ssl, "tls-timeout",
+				      "handshake took longer than %d s",
+				      SB_TLS_HANDSHAKE_MS / 1000);
+			shutdown(c->fd, SHUT_RDWR);
+		}
+	}
+	ERR_clear_error();
+}
+
+void sb_tls_count(const struct sb_tls *t, struct sb_tls_count *c)
+{
+	*c = t->count;
+}
