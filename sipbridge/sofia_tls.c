@@ -192,10 +192,11 @@ static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
 
 int sb_tls_new(struct sb_tls **tp, const struct sb_tls_hooks *hooks, void *arg)
 {
-	struct sb_tls *t = calloc(1, sizeof(*t));
+	static struct sb_tls guard; /* OpenSSL's hooks are the process's */
+	struct sb_tls *t = &guard;
 
-	if (!t)
-		return SB_ENOMEM;
+	if (index_ctx >= 0)
+		return SB_EINVAL;
 	t->hooks = *hooks;
 	t->arg = arg;
 	index_ctx = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, t,
@@ -204,10 +205,8 @@ int sb_tls_new(struct sb_tls **tp, const struct sb_tls_hooks *hooks, void *arg)
 					    on_ssl_new, NULL, on_ssl_free);
 	index_bio = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_BIO, 0, t,
 					    on_bio_new, NULL, NULL);
-	if (index_ctx < 0 || index_ssl < 0 || index_bio < 0) {
-		free(t);
+	if (index_ctx < 0 || index_ssl < 0 || index_bio < 0)
 		return SB_ENOMEM;
-	}
 	*tp = t;
 	return SB_OK;
 }

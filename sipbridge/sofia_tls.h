@@ -41,7 +41,8 @@ struct sb_tls_hooks {
 	void (*refused)(void *arg, const char *token, const char *reason);
 };
 
-/* Once per process, before the first transport. Errors: SB_ENOMEM. */
+/* Once per process (SB_EINVAL a second time), before the first transport; it
+ * lives as long as the process. Errors: SB_ENOMEM. */
 int sb_tls_new(struct sb_tls **tp, const struct sb_tls_hooks *hooks, void *arg);
 
 /* Between on and off every SSL_CTX made is taken for Sofia's. */
