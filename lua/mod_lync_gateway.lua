@@ -1,0 +1,265 @@
+-- mod_lync_gateway: XMPP federation for Lync Server and Skype for Business Server.
+-- SPDX-License-Identifier: MIT
+--
+-- A shared module: this part is loaded once and owns the bridges; add_host hangs one SIP domain into Prosody. It works
+-- on a VirtualHost by modules_enabled and as Component "contoso.com" "lync_gateway". Rules are in the core
+-- (docs/core.md).
+
+module:set_global();
+
+local async = require "util.async";
+local idna_to_ascii = require "util.encodings".idna.to_ascii;
+local pton = require "util.net".pton;
+local server = require "net.server";
+local time_now = require "util.time".now;
+local timestamp = require "util.time".monotonic or time_now;
+
+local compat = module:require "compat";
+local options = module:require "options";
+local plan = module:require "plan";
+local bridges = module:require "bridge";
+local command = module:require "command";
+
+local prosody, package = prosody, package;
+
+compat.add_cpath(package, prosody, module:get_directory());
+local has_core, core = pcall(require, "lync_gateway.core");
+
+local function get_raw(host)
+	local options_of = module:context(host);
+	return {
+		get = function (key) return options_of:get_option(key); end;
+		find_host_cert = compat.find_host_cert;
+		config_path = prosody.paths.config or ".";
+	};
+end
+
+function module.command(arg)
+	return command.run({
+		core = has_core and core or nil; core_error = not has_core and tostring(core) or nil;
+		config = require "core.configmanager".getconfig();
+		load = function (host) return options.load(core, host, get_raw(host)); end;
+		conflicts = function (hosts)
+			local _, problems = plan.make(hosts, function () end, bridges.equal);
+			return problems;
+		end;
+		print = print;
+	}, arg);
+end
+
+if not compat.is_server(prosody) then
+	return; -- prosodyctl: commands only, no bridge
+end
+
+if not has_core then
+	error("The C core of mod_lync_gateway cannot be loaded, is it installed? "..tostring(core), 0);
+end
+
+local context = module:require "context";
+local errors = module:require "errors";
+local gate_lib = module:require "gate";
+local handover_lib = module:require "handover";
+local conversation_lib = module:require "conversation";
+local x2s_lib = module:require "x2s";
+local s2x_lib = module:require "s2x";
+local iq_lib = module:require "iq";
+local presence_lib = module:require "presence";
+local metrics_lib = module:require "metrics";
+local sessions = module:require "sessions";
+local farewell = module:require "farewell";
+
+-- Below the gate (1000), above all of Prosody's: mod_presence, mod_message and mod_iq of a VirtualHost never see what
+-- is for a Lync user.
+local HANDLER = 100;
+-- Bounces of mod_s2s and errors to contacts need streams: before mod_s2s closes them (-200).
+local STOPPING = 100;
+-- COMPAT(0.12): mod_posix forks for -D in "server-started" (0): a child started before has lost its parent.
+local STARTED = -100;
+-- After certmanager has indexed the certificates again (0).
+local RELOADED = -10;
+
+-- The bridges
+
+local saved = module.saved_state or {};
+local pool = saved.pool or bridges.new();
+
+local function log(level, ...)
+	module:log(level, ...);
+end
+
+local pump = module:require "pump".new {
+	timer = compat.timer; log = log; watchfd = server.watchfd; close_watch = compat.close_watch; async = async;
+	pool = function () return pool; end;
+};
+
+local resolver = module:require "resolver".new({
+	lookup = function (callback, name, kind)
+		return require "net.adns".resolver():lookup(callback, name, kind, "IN");
+	end;
+	timer = compat.timer; now = timestamp; log = log; to_ascii = idna_to_ascii;
+	is_address = function (text) return pton(text) ~= nil; end;
+	changed = function () pool:schedule(); end;
+}, pool.addresses);
+
+bridges.adopt(pool, { core = core; timer = compat.timer; log = log; pump = pump; resolver = resolver;
+	desire = function (hosts, address_of) return plan.make(hosts, address_of, bridges.equal); end; });
+
+for _, record in pairs(pool.records) do -- after a reload
+	pump.watch(record);
+	pump.kick(record);
+end
+
+local function start()
+	pool:start();
+end
+
+-- Wait for the workers' goodbyes and for what the contacts have to be told, a few seconds at most (all bounded); other
+-- handlers and streams go on meanwhile.
+local function stopping()
+	local wait, done;
+	if async.ready() then
+		wait, done = async.waiter(1, true);
+	end
+	pool:stop(function ()
+		farewell.wait({ hosts = pool.hosts; timer = compat.timer; streams_of = function (host)
+			return prosody.hosts[host] and prosody.hosts[host].s2sout;
+		end; }, done or function () end);
+	end);
+	if wait then
+		wait();
+	end
+end
+
+local function stopped()
+	for _, record in pairs(pool.records) do
+		pool:close(record); -- where stopping() could not wait
+	end
+end
+
+module:hook_global("server-started", start, STARTED);
+module:hook_global("server-stopping", stopping, STOPPING);
+module:hook_global("server-stopped", stopped);
+module:hook_global("stats-update", function () sessions.measure(pool); end);
+module:hook_global("config-reloaded", function ()
+	for _, h in pairs(pool.hosts) do
+		h.reconfigure();
+	end
+	pool:reconcile(true);
+end, RELOADED);
+
+if server.get_backend() ~= "epoll" then
+	module:log("warn", "network backend: only epoll is tested with this module (backend=%s)", server.get_backend());
+end
+
+if compat.is_running(prosody) then
+	pool.running = true; -- loaded at run time; the hosts that follow start the bridges
+end
+
+local shell_env = module:shared("/*/admin_shell/env");
+shell_env.lync = module:require "shell".commands(pool, sessions.collect, prosody.reload_config);
+
+function module.save()
+	return { pool = pool };
+end
+
+function module.unload()
+	for _, record in pairs(pool.records) do
+		if module.reloading then
+			pump.unwatch(record);
+		end
+	end
+	if not module.reloading then
+		shell_env.lync = nil;
+		pool:stop(function () end);
+	end
+end
+
+-- One host
+
+local function build(h)
+	h.metrics = metrics_lib.new(h.module, function (domain)
+		local partner = h.settings:partner(domain);
+		return partner and partner.domain;
+	end);
+	h.conversations = conversation_lib.new(h.state);
+	h.handover = handover_lib.new(h);
+	h.gate = gate_lib.new(h);
+	h.x2s = x2s_lib.new(h);
+	h.s2x = s2x_lib.new(h);
+	h.iq = iq_lib.new(h);
+	h.presence = presence_lib.new(h);
+end
+
+local function hook_gate(module, gate) -- luacheck: ignore 431/module
+	for _, scope in ipairs { "bare", "full", "host" } do
+		for _, name in ipairs { "message", "presence", "iq" } do
+			module:hook(name.."/"..scope, gate.stanza, gate.priority);
+		end
+	end
+	module:hook("s2s-stream-features", gate.features, gate.priority);
+	module:hook("stanza/jabber:server:dialback:result", gate.dialback_result, gate.priority);
+	module:hook("s2s-authenticated", gate.authenticated, gate.priority);
+	module:hook("route/remote", gate.route, gate.priority);
+end
+
+local function hook_stanzas(module, h) -- luacheck: ignore 431/module
+	local function message(event)
+		if event.stanza.attr.type == "error" then
+			h.handover.bounced(event.stanza);
+		else
+			h.x2s.message(event.stanza);
+		end
+		return true;
+	end
+	for _, scope in ipairs { "bare", "full", "host" } do
+		local iq = scope == "host" and h.iq.host or h.iq.user;
+		module:hook("message/"..scope, message, HANDLER);
+		module:hook("presence/"..scope, function (event) return h.presence.any(event.stanza); end, HANDLER);
+		module:hook("iq/"..scope, function (event) return iq(event.stanza); end, HANDLER);
+	end
+	module:hook("s2sout-established", function (event)
+		-- mod_s2s sends its queue right after this event: answer when that is done.
+		local domain = event.session.to_host;
+		h.timer(0, function () h.handover.established(domain); end);
+	end);
+end
+
+local function describe(module) -- luacheck: ignore 431/module
+	for _, name in ipairs { "disco", "ping" } do
+		local ok, err = pcall(module.depends, module, name);
+		if not ok then
+			module:log("debug", "load dependency: %s (module=%s)", err, name);
+		end
+	end
+	local identity = iq_lib.identity;
+	module:add_identity(identity.category, identity.type, identity.name);
+	for _, feature in ipairs(iq_lib.host_features) do
+		module:add_feature(feature);
+	end
+end
+
+function module.add_host(module) -- luacheck: ignore 431/module
+	local h = context.new(module, {
+		core = core; pool = pool; errors = errors; prosody = prosody; now = timestamp; timer = compat.timer;
+		load = function (host) return options.load(core, host, get_raw(host)); end; report = options.report;
+	});
+	h.configure();
+	build(h);
+	hook_gate(module, h.gate);
+	hook_stanzas(module, h);
+	describe(module);
+
+	-- New settings: no stream of somebody who is a partner no more stays open, no other one is touched.
+	function h.reconfigure()
+		h.configure();
+		h.gate.recheck(module:shared("/*/s2s/sessions"), prosody.hosts[h.host].s2sout);
+	end
+
+	pool:attach(h);
+	h.handover.watch(); -- what waited before a reload
+
+	function module.unload()
+		h.handover.stop();
+		pool:detach(h, rawget(module, "reloading"));
+	end
+end

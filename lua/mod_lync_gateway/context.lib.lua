@@ -1,0 +1,48 @@
+-- What the parts of a host share: they know each other, the bridge and Prosody only through it.
+-- SPDX-License-Identifier: MIT
+
+local error_new = require "util.error".new;
+local random_bytes = require "util.random".bytes;
+
+-- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems, report
+local function new(module, env)
+	local host, pool, hosts = module.host, env.pool, env.prosody.hosts;
+	local h = {
+		host = host; module = module; core = env.core; pool = pool; errors = env.errors; problems = {};
+		now = env.now; timer = env.timer; state = pool:state(host, random_bytes(32));
+	};
+
+	function h.log(level, ...) module:log(level, ...); end
+	function h.send(stanza) module:send(stanza); end
+	function h.is_gateway(domain) return pool.hosts[domain] ~= nil; end
+	function h.is_local(domain) return hosts[domain] ~= nil; end
+
+	-- The stream that takes stanzas to a domain at once, be it one of ours or (XEP-0288) one of theirs.
+	function h.stream(domain)
+		local session = hosts[host].s2sout[domain];
+		local ready = session and not session.destroyed and not session.sendq
+			and (session.type == "s2sout" or session.type == "s2sin");
+		return ready and session or nil;
+	end
+
+	-- Give up on what waits for a stream: mod_s2s bounces its queue.
+	function h.bounce_stream(domain)
+		local session = hosts[host].s2sout[domain];
+		if not session or session.destroyed or session.type ~= "s2sout_unauthed" then return; end
+		local reason = error_new({ type = "wait"; condition = "remote-server-timeout"; text = "No stream in time" });
+		if session.conn then
+			session:close({ condition = "connection-timeout" }, nil, reason);
+		elseif session.bounce_sendq then
+			session:bounce_sendq(reason);
+		end
+	end
+
+	function h.configure()
+		h.settings, h.problems = env.load(host);
+		env.report(module, h.problems);
+	end
+
+	return h;
+end
+
+return { new = new };

@@ -1,0 +1,85 @@
+-- Why something was refused: stable token -> error stanza, and -> SIP answer.
+-- SPDX-License-Identifier: MIT
+--
+-- The tokens are those of core.md, plus the gateway's own: loop, no-stream, not-authenticated-for-us, bad-origin,
+-- bridge-down, no-settings. Mapping conditions to SIP codes is core.to_status and core.to_condition.
+
+local st = require "util.stanza";
+local valid_utf8 = require "util.encodings".utf8.valid;
+
+local errors = {};
+
+local TEXT_MAX = 200; -- bytes of peer text carried over; the bridge takes 1100
+
+local tokens = {
+	-- policy
+	["not-a-partner"] = { "cancel", "not-allowed" };
+	["partner-disabled"] = { "cancel", "not-allowed" };
+	["user-not-enabled"] = { "auth", "forbidden" };
+	["not-our-domain"] = { "cancel", "item-not-found" };
+	["not-authorized"] = { "auth", "forbidden" };
+	["loop"] = { "cancel", "not-allowed" };
+	["not-authenticated-for-us"] = { "cancel", "policy-violation" };
+	["bad-origin"] = { "cancel", "not-allowed" };
+	-- content
+	["too-big"] = { "modify", "policy-violation" };
+	["bad-text"] = { "modify", "not-acceptable" };
+	["bad-jid"] = { "modify", "jid-malformed" };
+	["bad-uri"] = { "modify", "jid-malformed" };
+	["not-sip"] = { "modify", "jid-malformed" };
+	["no-user"] = { "modify", "jid-malformed" };
+	["too-long"] = { "modify", "jid-malformed" };
+	-- resources
+	["full"] = { "wait", "resource-constraint" };
+	["no-memory"] = { "wait", "resource-constraint" };
+	["bridge-down"] = { "wait", "remote-server-timeout" };
+	["no-stream"] = { "wait", "remote-server-timeout" };
+	["no-settings"] = { "cancel", "service-unavailable" };
+};
+
+function errors.condition(token)
+	local entry = tokens[token];
+	if entry then
+		return entry[1], entry[2];
+	end
+	return "cancel", "internal-server-error";
+end
+
+-- An error stanza that answers `stanza`; nil when it must not be answered.
+function errors.reply(stanza, token, text)
+	local kind, condition = errors.condition(token);
+	return errors.reply_with(stanza, kind, condition, ("%s (%s)"):format(text or "refused", token));
+end
+
+function errors.reply_with(stanza, kind, condition, text)
+	local type_ = stanza.attr.type;
+	if type_ == "error" or (stanza.name == "iq" and type_ == "result") then
+		return nil;
+	end
+	return st.error_reply(stanza, kind, condition, text);
+end
+
+-- A line of peer text that a SIP header can carry: one line, bounded, whole characters.
+function errors.one_line(text)
+	if type(text) ~= "string" then return nil; end
+	text = text:sub(1, TEXT_MAX):gsub("%c+", " ");
+	for _ = 1, 4 do
+		if valid_utf8(text) then break; end
+		text = text:sub(1, -2);
+	end
+	if text == "" or not valid_utf8(text) then return nil; end
+	return text;
+end
+
+-- token -> status, diagnostics code, text for bridge:answer.
+function errors.answer(core, token, text)
+	local kind, condition = errors.condition(token);
+	return errors.answer_with(core, condition, true, kind, text or token);
+end
+
+function errors.answer_with(core, condition, full, kind, text)
+	local status, phrase, diag, diag_text = core.to_status(condition, full, kind);
+	return status, diag, errors.one_line(text) or diag_text or phrase;
+end
+
+return errors;

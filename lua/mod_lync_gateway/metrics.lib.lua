@@ -1,0 +1,81 @@
+-- The numbers that mod_http_openmetrics shows. Labels come from the configuration, never from a peer.
+-- SPDX-License-Identifier: MIT
+
+local jid_host = require "util.jid".host;
+
+local BUCKETS = { 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30 }; -- seconds
+
+-- Reasons are tokens of ours or of the worker; anything else would let a peer invent labels.
+local function token_label(token)
+	if type(token) == "string" and #token <= 40 and token:match("^[%l%d-]+$") then
+		return token;
+	end
+	return "other";
+end
+
+-- module: the host's; partner_of(domain) -> primary domain or nil
+local function new(module, partner_of)
+	local messages = module:metric("counter", "messages", "", "Messages by what became of them",
+		{ "partner", "direction", "result" });
+	local seconds = module:metric("histogram", "message", "seconds", "From a message's arrival to its answer",
+		{ "direction" }, { buckets = BUCKETS });
+	local sessions = module:metric("gauge", "sessions", "", "Conversations open on the SIP side", { "partner" });
+	local refusals = module:metric("counter", "policy_refusals", "", "What the policy refused",
+		{ "partner", "reason" });
+	local failures = module:metric("counter", "delivery_failures", "", "Messages answered with an error",
+		{ "partner", "direction" });
+	local connected = module:metric("gauge", "edge_connected", "", "1 while connected to the Access Edge", {});
+	local reconnects = module:metric("counter", "edge_reconnects", "", "Access Edge connected again", {});
+	local depth = module:metric("gauge", "queue_depth", "", "Messages without an answer yet", { "direction" });
+	local seen = {}; -- partners with a sessions gauge
+
+	local metrics = {};
+
+	function metrics.partner(jid)
+		return jid and partner_of(jid_host(jid) or "") or "other";
+	end
+
+	-- direction: "x2s" | "s2x"; result: "delivered" | "accepted" | "failed" | "refused"
+	function metrics.message(contact, direction, result, elapsed)
+		local partner = metrics.partner(contact);
+		messages:with_labels(partner, direction, result):add(1);
+		if elapsed then
+			seconds:with_labels(direction):sample(elapsed);
+		end
+		if result == "failed" or result == "refused" then
+			failures:with_labels(partner, direction):add(1);
+		end
+	end
+
+	function metrics.refused(contact, token)
+		refusals:with_labels(metrics.partner(contact), token_label(token)):add(1);
+	end
+
+	function metrics.edge(is_up, is_reconnect)
+		connected:with_labels():set(is_up and 1 or 0);
+		if is_up and is_reconnect then
+			reconnects:with_labels():add(1);
+		end
+	end
+
+	function metrics.queue(direction, count)
+		depth:with_labels(direction):set(count);
+	end
+
+	-- counts: partner -> conversations; partners that had some before and have none now are set to 0
+	function metrics.sessions(counts)
+		for partner in pairs(seen) do
+			if not counts[partner] then
+				sessions:with_labels(partner):set(0);
+			end
+		end
+		for partner, count in pairs(counts) do
+			seen[partner] = true;
+			sessions:with_labels(partner):set(count);
+		end
+	end
+
+	return metrics;
+end
+
+return { new = new; token_label = token_label };

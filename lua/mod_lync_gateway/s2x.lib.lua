@@ -1,0 +1,136 @@
+-- From SIP to XMPP: events of the bridge become stanzas.
+-- SPDX-License-Identifier: MIT
+
+local st = require "util.stanza";
+local jid_bare = require "util.jid".bare;
+local jid_host = require "util.jid".host;
+local jid_prep = require "util.jid".prep;
+local valid_utf8 = require "util.encodings".utf8.valid;
+local new_id = require "util.id".medium;
+
+local xmlns_chatstates = "http://jabber.org/protocol/chatstates";
+
+-- What XML 1.0 cannot carry: the bridge has removed it already, an XMPP stream must not depend on that.
+local function clean(text)
+	return (text:gsub("\r\n?", "\n"):gsub("[\0-\8\11\12\14-\31]", ""):gsub("\239\191[\190\191]", ""));
+end
+
+-- h: host, core, settings, pool, handover, conversations, errors, send, metrics, log, is_gateway, now
+local function new(h)
+	local s2x = {};
+
+	-- Both addresses prepared as a stream would do it, or a token.
+	local function addresses(ev)
+		local contact, user = jid_prep(ev.contact), jid_prep(ev.user);
+		if not contact or not user or not contact:find("@", 1, true) or not user:find("@", 1, true) then
+			return nil, "bad-jid", "Address is not valid in XMPP";
+		end
+		return { contact = contact; user = jid_bare(user) };
+	end
+
+	local function permitted(ev, kind)
+		local who, token, text = addresses(ev);
+		if not who then return nil, token, text; end
+		if h.is_gateway(jid_host(who.contact)) then
+			return nil, "loop", "This domain is served by the gateway itself";
+		end
+		local ok;
+		ok, token, text = h.settings:may { direction = "out"; contact = jid_bare(who.contact); user = who.user; kind = kind };
+		if not ok then return nil, token, text; end
+		return who;
+	end
+
+	local function refuse(ev, kind, token, text)
+		h.log("info", "refused %s: %s (token=%s remote=%q)", kind, text or token, token, jid_host(ev.contact or "") or "");
+		h.metrics.refused(ev.contact, token);
+		h.pool:answer(h, ev.id, h.errors.answer(h.core, token, text));
+	end
+
+	function s2x.offer(ev)
+		local who, token, text = permitted(ev, "offer");
+		if not who then
+			return refuse(ev, "offer", token, text);
+		end
+		h.pool:answer(h, ev.id, 200);
+	end
+
+	local function content(ev, who)
+		local states = h.conversations.open(who.contact, who.user);
+		states.typing = nil; -- content ends typing
+		local stanza = st.message({
+			type = "chat"; from = who.user; to = who.contact; id = h.handover.stanza_id(ev.id, who.contact, who.user);
+		});
+		if ev.lang and ev.lang:match("^[%w-]+$") then
+			stanza.attr["xml:lang"] = ev.lang;
+		end
+		if ev.subject and valid_utf8(ev.subject) then
+			stanza:text_tag("subject", clean(ev.subject));
+		end
+		stanza:text_tag("body", clean(ev.text));
+		if ev.thread and valid_utf8(ev.thread) then
+			stanza:text_tag("thread", clean(ev.thread));
+		end
+		if states.states ~= false then -- unknown counts as yes: that is how support is found (XEP-0085 5.1)
+			stanza:tag("active", { xmlns = xmlns_chatstates }):up();
+		end
+		return stanza;
+	end
+
+	function s2x.message(ev)
+		local who, token, text = permitted(ev, "message");
+		if who and not (type(ev.text) == "string" and valid_utf8(ev.text)) then
+			who, token, text = nil, "bad-text", "Text is not UTF-8";
+		end
+		if who then
+			local ok;
+			ok, token, text = h.handover.expect(ev.id, who.contact);
+			who = ok and who;
+		end
+		if not who then
+			h.metrics.message(ev.contact, "s2x", "refused");
+			return refuse(ev, "message", token, text);
+		end
+		h.send(content(ev, who));
+		h.handover.sent(ev.id);
+	end
+
+	local function notify(who, thread, state)
+		local stanza = st.message({ type = "chat"; from = who.user; to = who.contact; id = new_id() })
+			:tag(state, { xmlns = xmlns_chatstates }):up();
+		if thread and valid_utf8(thread) then
+			stanza:text_tag("thread", clean(thread));
+		end
+		h.send(stanza);
+	end
+
+	-- Only to a contact whose client has shown that it knows chat states, and never the same one twice (E11, E13).
+	function s2x.typing(ev)
+		local who = permitted(ev, "typing");
+		local conversation = who and h.conversations.get(who.contact, who.user);
+		if not conversation or not conversation.states or conversation.typing == ev.typing then return; end
+		if ev.typing ~= "composing" and (ev.typing ~= "paused" or not conversation.typing) then return; end
+		conversation.typing = ev.typing;
+		notify(who, ev.thread, ev.typing);
+	end
+
+	function s2x.ended(ev)
+		local who = permitted(ev, "typing");
+		local conversation = who and h.conversations.get(who.contact, who.user);
+		if not conversation then return; end
+		if conversation.states then
+			notify(who, ev.thread, "gone");
+		end
+		h.conversations.close(who.contact, who.user);
+	end
+
+	-- The worker refused a SIP request by itself.
+	function s2x.refused(ev)
+		h.log("warn", "refused SIP request: %s (token=%s remote=%q)", h.errors.one_line(ev.reason) or "no reason",
+			ev.token or "none", ev.domain or "");
+		h.metrics.refused(ev.contact, ev.token);
+	end
+
+	return s2x;
+end
+
+return { new = new; clean = clean };

@@ -1,0 +1,139 @@
+-- `prosodyctl shell lync …` on the running server.
+-- SPDX-License-Identifier: MIT
+--
+-- The environment of mod_admin_shell works on 0.12 and 13.0 alike. Commands print through the session and return true
+-- and a text; what has to wait returns a promise, which the shell waits for.
+
+local promise = require "util.promise";
+local jid_host = require "util.jid".host;
+
+local shell = {};
+
+local function sorted(map)
+	local names = {};
+	for name in pairs(map) do
+		names[#names+1] = name;
+	end
+	table.sort(names);
+	return names;
+end
+
+local function count(map)
+	local n = 0;
+	for _ in pairs(map) do
+		n = n + 1;
+	end
+	return n;
+end
+
+local worker_words = { [1] = "ready"; [0] = "restarting"; [-1] = "settings refused" };
+
+local function describe_edge(record, host)
+	local edge = record and record.edges[host];
+	if not edge then
+		return "not connected yet";
+	end
+	return edge.up and "connected" or "down"..(edge.reason and ": "..edge.reason or "");
+end
+
+local function print_host(print, pool, host)
+	local h, record = pool.hosts[host], pool:record_of(host);
+	local bridge = h.settings.usable and h.settings:bridge();
+	print(host);
+	if not bridge then
+		print("  not usable: "..(h.problems[1] and h.problems[1].text or "no settings"));
+		return;
+	end
+	print(("  bridge   %s, worker %s, %d message(s) without an outcome"):format(bridge.fqdn,
+		record and (worker_words[record.worker] or "starting") or pool.problems[host] or "not running",
+		record and count(record.inflight) or 0));
+	print(("  edge     %s port %s (%s), %s"):format(bridge.access_edge, bridge.port,
+		bridge.address or pool.env.resolver:address(host) or "address unknown", describe_edge(record, host)));
+	print(("  partners %d, %d message(s) wait for a stream"):format(#h.settings:partners(), h.state.pending_n or 0));
+end
+
+local function check_host(pool, host)
+	if host and not pool.hosts[host] then
+		return nil, "mod_lync_gateway is not loaded on "..tostring(host);
+	end
+	return true;
+end
+
+local function partner_row(print, settings, domain)
+	local partner = settings:partner(domain);
+	print(("  %s  %s, row %s: %s%s"):format(domain, partner.partner_type or "?", partner.row or "-",
+		partner.methods and table.concat(partner.methods, ", ") or "no method",
+		partner.disabled and "  DISABLED: "..partner.disabled or ""));
+	if partner.warning then
+		print("    warning: "..partner.warning);
+	end
+end
+
+local function session_row(row)
+	return ("  %s  %s  dialogs %d, queued %d, open %ds, idle %ds (%s)"):format(row.contact or "?", row.user or "?",
+		row.status or 0, row.pending or 0, (row.age_ms or 0) // 1000, (row.idle_ms or 0) // 1000, row.bridge or "?");
+end
+
+-- The partner's domains that a row may have: all, or those of one partner.
+local function matcher(pool, partner)
+	return function (row)
+		if not partner then return true; end
+		local h = pool.hosts[row.user and jid_host(row.user) or ""];
+		local found = h and h.settings:partner(jid_host(row.contact or "") or "");
+		return jid_host(row.contact or "") == partner or found ~= nil and found.domain == partner;
+	end
+end
+
+-- pool, collect(pool, callback), reload()
+function shell.commands(pool, collect, reload)
+	local commands = {};
+
+	function commands.status(self, host)
+		local ok, err = check_host(pool, host);
+		if not ok then return nil, err; end
+		for _, name in ipairs(host and { host } or sorted(pool.hosts)) do
+			print_host(self.session.print, pool, name);
+		end
+		return true, ("%d host(s), %d bridge(s)"):format(count(pool.hosts), count(pool.records));
+	end
+
+	function commands.partners(self, host)
+		local ok, err = check_host(pool, host);
+		if not ok then return nil, err; end
+		local n = 0;
+		for _, name in ipairs(host and { host } or sorted(pool.hosts)) do
+			self.session.print(name);
+			for _, domain in ipairs(pool.hosts[name].settings:partners()) do
+				partner_row(self.session.print, pool.hosts[name].settings, domain);
+				n = n + 1;
+			end
+		end
+		return true, ("%d partner(s)"):format(n);
+	end
+
+	function commands.sessions(self, partner)
+		local print, matches = self.session.print, matcher(pool, partner);
+		return promise.new(function (resolve)
+			collect(pool, function (rows, complete)
+				local n = 0;
+				for _, row in ipairs(rows) do
+					if matches(row) then
+						print(session_row(row));
+						n = n + 1;
+					end
+				end
+				resolve(("%d session(s)%s"):format(n, complete and "" or ", not every bridge has answered"));
+			end);
+		end);
+	end
+
+	function commands.reload()
+		local ok, err = reload();
+		if not ok then return nil, err; end
+		return true, "Configuration read again; problems are in the log and in lync:status()";
+	end
+
+	return commands;
+end
+
+return shell;

@@ -1,0 +1,58 @@
+-- SPDX-License-Identifier: MIT
+
+local support = require "spec.support.module";
+
+describe("context", function ()
+	local h, hosts, sent;
+	before_each(function ()
+		hosts = { ["contoso.com"] = { s2sout = {} }; ["localhost"] = {} };
+		sent = {};
+		local module = { host = "contoso.com"; send = function (_, stanza) table.insert(sent, stanza); end };
+		h = support.lib("context").new(module, { prosody = { hosts = hosts };
+			pool = { hosts = { ["contoso.com"] = {} }; state = function () return {}; end };
+			load = function (host) return "settings of "..host, {}; end; report = function () end; });
+	end);
+
+	local function stream(session)
+		hosts["contoso.com"].s2sout["fabrikam.com"] = session;
+		return h.stream("fabrikam.com") ~= nil;
+	end
+
+	it("knows which streams take stanzas at once", function ()
+		assert.is_false(stream(nil));
+		assert.is_true(stream { type = "s2sout" });
+		assert.is_true(stream { type = "s2sin" }); -- bidi
+		assert.is_false(stream { type = "s2sout_unauthed" });
+		assert.is_false(stream { type = "s2sout"; sendq = {} });
+		assert.is_false(stream { type = "s2sout"; destroyed = true });
+	end);
+
+	it("knows its hosts", function ()
+		assert.is_true(h.is_gateway("contoso.com"));
+		assert.is_false(h.is_gateway("localhost"));
+		assert.is_true(h.is_local("localhost"));
+		assert.is_false(h.is_local("fabrikam.com"));
+	end);
+
+	it("bounces the queue of a stream that does not come about, and of no other", function ()
+		local calls = {};
+		local function session(kind, conn)
+			return { type = kind; conn = conn;
+				close = function (_, reason, _, err) table.insert(calls, "close "..reason.condition.." "..err.condition); end;
+				bounce_sendq = function (_, err) table.insert(calls, "bounce "..err.condition); end; };
+		end
+		stream(session("s2sout_unauthed", {}));
+		h.bounce_stream("fabrikam.com");
+		stream(session("s2sout_unauthed"));
+		h.bounce_stream("fabrikam.com");
+		stream(session("s2sout", {}));
+		h.bounce_stream("fabrikam.com");
+		h.bounce_stream("other.com");
+		assert.same({ "close connection-timeout remote-server-timeout", "bounce remote-server-timeout" }, calls);
+	end);
+
+	it("reads its settings", function ()
+		h.configure();
+		assert.equal("settings of contoso.com", h.settings);
+	end);
+end);
