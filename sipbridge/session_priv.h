@@ -1,0 +1,466 @@
+/*
+ * session_priv.h: what the files session_*.c share; nobody else's business.
+ * SPDX-License-Identifier: MIT
+ *
+ * Shape:   conversation (pair) -> dialogs, queue, held outcomes; client
+ *          transactions by cookie; server transactions by txn and event id.
+ * Rules:   (1) Only sb_conv_settle() sends what waits and frees a conversation;
+ *          each entry point calls it once, last. All else only changes state.
+ *          (2) ops never call back into the engine, so events may be handed
+ *          out in the middle of a change.
+ *          (3) A dialog, conversation or transaction that goes takes every
+ *          pointer to it along.
+ */
+#ifndef SB_SESSION_PRIV_H
+#define SB_SESSION_PRIV_H
+
+#include "content.h"
+#include "session.h"
+#include "table.h"
+#include "wheel.h"
+
+enum {
+	SB_UNANSWERED_PER_PAIR = 64,
+	SB_UNANSWERED_MAX = 16384,
+	SB_LATE_MAX = 8192,	   /* answered messages that may yet bounce */
+	SB_LATE_MS = 300000,	   /* how long they may */
+	SB_HELD_PER_PAIR = 64,	   /* 202 that wait for an IMDN */
+	SB_ROWS_MAX = 10000,	   /* rows of one list of sessions */
+	SB_ROUTE_ENTRIES = 64,	   /* of one route set */
+	SB_DISPLAY_MAX = 256,
+	SB_REASON_MAX = 512,
+	SB_STRAY_MAX = 32,	   /* forked 2xx remembered */
+	SB_TAG_HEX = 16, SB_CALL_ID_HEX = 32,
+	SB_CONVERSATION_ID_BYTES = 22,
+};
+
+/* Which struct a timer sits in. */
+enum sb_timer_kind { SB_T_CONV, SB_T_DIALOG, SB_T_STXN, SB_T_HELD };
+
+/* A small text of ours on the heap; NULL is the empty text. */
+struct sb_text {
+	size_t n;
+	char p[];
+};
+
+/* ------------------------------------------------------------ messages -- */
+
+enum sb_msg_kind { SB_MSG_TEXT, SB_MSG_IMDN };
+
+struct sb_msg {
+	struct sb_msg *next;
+	struct sb_dialog *d; /* IMDN: the only dialog it may go to */
+	uint64_t id;	     /* TEXT: of the outcome */
+	enum sb_msg_kind kind;
+	bool reply_only;
+	bool resent; /* a dead dialog refused it once */
+	uint32_t text_n;
+	uint16_t subject_n, lang_n;
+	char data[]; /* text, subject, lang */
+};
+
+/* A message that was answered 202: its outcome waits for an IMDN. */
+struct sb_held {
+	struct sb_held *next;
+	struct sb_timer t;
+	struct sb_conv *c;
+	uint64_t id;
+	size_t mid_n;
+	char mid[];
+};
+
+/* -------------------------------------------------------- conversation -- */
+
+struct sb_conv {
+	struct sb_link by_pair;
+	struct sb_timer t;
+	struct sb_dialog *dialogs;   /* newest established first */
+	struct sb_msg *head, **tail; /* waiting, not the one that is out */
+	struct sb_ctxn *out;	     /* MESSAGE or INFO without a response */
+	struct sb_held *held;
+	struct sb_text *resource, *display, *thread;
+	struct sb_text *early_mid; /* IMDN that came before its 202 */
+	uint64_t opened_ms, used_ms;
+	uint64_t out_due;	/* then the MESSAGE or INFO has failed; 0: no */
+	uint64_t typing_in_due; /* then Lync's composing has ended */
+	uint64_t typing_out_due; /* then composing may go to Lync */
+	uint64_t composing_ms;	/* when the last one went */
+	int early_status;
+	uint16_t contact_n, user_n;
+	uint16_t queued;     /* TEXT in the queue */
+	uint16_t held_n;
+	uint16_t unanswered; /* server transactions, and events without one */
+	uint8_t typing_in;   /* enum sb_typing: what the plugin was told */
+	uint8_t typing_out;  /* what Lync was told */
+	uint8_t typing_want; /* what Lync should be told */
+	bool composed;	     /* composing_ms holds */
+	bool verified;
+	bool ending;	     /* BYE when the queue is empty */
+	bool thread_derived;
+	char names[]; /* contact, user */
+};
+
+/* -------------------------------------------------------------- dialog -- */
+
+enum sb_dialog_state {
+	SB_D_CALLING,	/* our INVITE has no final response */
+	SB_D_CANCELLED, /* and is not wanted any more */
+	SB_D_OFFERED,	/* their INVITE waits for the plugin */
+	SB_D_ANSWERED,	/* 200 said, no ACK yet */
+	SB_D_UP,
+};
+
+enum sb_dialog_field {
+	SB_DF_CALL_ID,
+	SB_DF_LOCAL_TAG,
+	SB_DF_LOCAL_URI,
+	SB_DF_REMOTE_URI,
+	SB_DF_REMOTE_TAG,
+	SB_DF_REMOTE_EPID,
+	SB_DF_TARGET, /* their Contact */
+	SB_DF_ROUTES, /* entries, each ended by LF */
+	SB_DF_N
+};
+
+/* The text of their INVITE (lync-sip.md 2.4). */
+enum sb_first {
+	SB_FIRST_NONE,
+	SB_FIRST_WAIT, /* no MESSAGE yet; text in first */
+	SB_FIRST_SAID, /* delivered; a MESSAGE of first_hash is the same */
+};
+
+struct sb_dialog {
+	struct sb_link by_id; /* Call-ID and local tag */
+	struct sb_timer t;
+	struct sb_conv *c;
+	struct sb_dialog *next;
+	struct sb_ctxn *invite; /* CALLING, CANCELLED */
+	struct sb_stxn *txns;	/* server transactions and late records */
+	struct sb_text *first;
+	char *blob; /* the fields, one after the other */
+	uint64_t used_ms;
+	uint64_t due; /* CALLING: give up; UP: say first; 0: no */
+	uint64_t first_hash;
+	uint64_t embedded; /* id of the message in our INVITE, or 0 */
+	uint32_t cseq, remote_cseq;
+	uint16_t end[SB_DF_N]; /* of each field in blob */
+	uint8_t state;
+	uint8_t first_state;
+	bool cseq_known; /* remote_cseq holds */
+	bool by_lync;
+	bool retried;  /* 52035 was answered with a new id once */
+	bool imdn;     /* they read application/ms-imdn+xml */
+	bool x_media;  /* m=x-ms-message */
+	bool bye_soon; /* when the ACK is there */
+};
+
+/* -------------------------------------------------------- transactions -- */
+
+enum sb_ctxn_kind { SB_C_INVITE, SB_C_MESSAGE, SB_C_INFO, SB_C_BYE };
+
+struct sb_ctxn {
+	struct sb_link by_cookie;
+	uint64_t cookie;
+	struct sb_conv *c;   /* NULL: nobody waits for it */
+	struct sb_dialog *d; /* NULL: gone */
+	struct sb_msg *msg;  /* MESSAGE: owned */
+	enum sb_ctxn_kind kind;
+};
+
+enum sb_stxn_kind {
+	SB_S_OFFER,
+	SB_S_MESSAGE,
+	SB_S_FIRST, /* event of the text in an INVITE: no transaction */
+	SB_S_AGAIN, /* re-INVITE */
+};
+
+enum sb_stxn_state {
+	SB_S_WAIT, /* for the plugin's answer */
+	SB_S_HOLD, /* it said 200: maybe a bounce comes */
+	SB_S_ACK,  /* INVITE answered 200 */
+	SB_S_LATE, /* MESSAGE answered 200: a bounce becomes an IMDN */
+};
+
+struct sb_stxn {
+	struct sb_link by_txn, by_id;
+	struct sb_timer t;
+	struct sb_conv *c;   /* WAIT, HOLD; else NULL */
+	struct sb_dialog *d; /* NULL: none, or gone */
+	struct sb_stxn *next, **at; /* in d->txns */
+	struct sb_stxn *late_next, **late_at;
+	uint64_t txn, id; /* 0: not in that table */
+	uint32_t cseq;
+	uint8_t kind, state;
+};
+
+struct sb_sessions {
+	const struct sb_wire_ops *ops;
+	void *arg;
+	struct sb_text *fqdn, *address;
+	struct sb_wire wire; /* without its texts */
+	bool imdn_message;   /* IMDN by MESSAGE, else INFO */
+	bool closed;	     /* shut down */
+	uint64_t now;
+	uint64_t cookie, event_id; /* last used */
+	struct sb_hash_key key;
+	struct sb_wheel wheel;
+	struct sb_table convs, dialogs, ctxns, stxns, events;
+	struct sb_stxn *late, **late_end; /* oldest first */
+	size_t late_n;
+	size_t queued; /* TEXT messages without an outcome */
+	size_t unanswered;
+	uint64_t stray[SB_STRAY_MAX]; /* hashes of forked 2xx said BYE to */
+	unsigned stray_at;
+	char text[SB_SIP_BODY_MAX]; /* scratch: a body or a text */
+	char scratch[SB_FIELD_MAX * 4]; /* scratch: header values */
+};
+
+/* --------------------------------------------------------------- texts -- */
+/* session_text.c: no state; writes only what it is given. */
+
+struct sb_str sb_text_str(const struct sb_text *t);
+/* Replace *t by a copy of s; without memory *t becomes empty. */
+void sb_text_set(struct sb_text **t, struct sb_str s);
+
+/* sip:user@host from any SIP URI: no parameters, no port, host in lower case.
+ * Returns the length, or SB_EBADTEXT, SB_ETOOBIG. */
+int sb_uri_plain(char *buf, size_t n, struct sb_str uri);
+struct sb_str sb_uri_host(struct sb_str plain);
+
+/* One line for people, of a peer's bytes: valid UTF-8 without controls, or
+ * empty; a longer one is cut at n. */
+struct sb_str sb_line(char *buf, size_t n, struct sb_str s);
+/* Is that the media type, whatever its parameters? */
+bool sb_type_is(struct sb_str type, struct sb_str want);
+/* A language tag, or empty. */
+struct sb_str sb_lang(struct sb_str s);
+/* A thread that XMPP and logs can bear, made of a Call-ID. */
+struct sb_str sb_thread(char *buf, size_t n, struct sb_str call_id);
+
+/* The route set of Record-Route values, each entry ended by LF. Leading
+ * entries that name our own host are left out.
+ * Returns the length, or SB_EBADTEXT, SB_ETOOBIG. */
+int sb_route_set(char *buf, size_t n, const struct sb_str *values,
+		 size_t values_n, bool reverse, struct sb_str fqdn);
+/* Back into entries; returns how many. */
+size_t sb_route_split(struct sb_str set, struct sb_str *out, size_t n);
+
+/* n random bytes as 2n hex digits. */
+struct sb_str sb_random_hex(struct sb_sessions *s, char *buf, size_t bytes);
+
+/* -------------------------------------------------------------- tables -- */
+/* session_table.c */
+
+struct sb_str sb_conv_contact(const struct sb_conv *c);
+struct sb_str sb_conv_user(const struct sb_conv *c);
+struct sb_conv *sb_conv_find(const struct sb_sessions *s, struct sb_str contact,
+			     struct sb_str user);
+/* NULL: no memory, or SB_SESSIONS_MAX. */
+struct sb_conv *sb_conv_get(struct sb_sessions *s, struct sb_str contact,
+			    struct sb_str user);
+void sb_conv_free(struct sb_sessions *s, struct sb_conv *c);
+bool sb_conv_is(const struct sb_conv *c, struct sb_str contact,
+		struct sb_str user);
+bool sb_conv_idle(const struct sb_conv *c); /* nothing refers to it */
+
+struct sb_str sb_dialog_field(const struct sb_dialog *d, enum sb_dialog_field f);
+/* Dialog with these fields, last of c's; NULL: no memory or too long. */
+struct sb_dialog *sb_dialog_new(struct sb_sessions *s, struct sb_conv *c,
+				const struct sb_str f[SB_DF_N]);
+/* Replace fields but Call-ID and local tag: those whose .p is not NULL.
+ * Errors: SB_ENOMEM, SB_ETOOBIG; then all is as before. */
+int sb_dialog_update(struct sb_dialog *d, const struct sb_str f[SB_DF_N]);
+struct sb_dialog *sb_dialog_find(const struct sb_sessions *s,
+				 struct sb_str call_id, struct sb_str tag);
+/* Forget it: no BYE. Late records and notifications for it go too. */
+void sb_dialog_free(struct sb_sessions *s, struct sb_dialog *d);
+/* Established now: it is the one that sends. */
+void sb_dialog_up(struct sb_sessions *s, struct sb_dialog *d);
+/* First dialog of c in that state, or NULL. */
+struct sb_dialog *sb_dialog_in(const struct sb_conv *c,
+			       enum sb_dialog_state state);
+/* One that is on its way to UP, or NULL. */
+struct sb_dialog *sb_dialog_coming(const struct sb_conv *c);
+
+struct sb_ctxn *sb_ctxn_new(struct sb_sessions *s, enum sb_ctxn_kind kind,
+			    struct sb_conv *c, struct sb_dialog *d);
+struct sb_ctxn *sb_ctxn_find(const struct sb_sessions *s, uint64_t cookie);
+void sb_ctxn_free(struct sb_sessions *s, struct sb_ctxn *t);
+
+/* txn 0: an event only. NULL: no memory. */
+struct sb_stxn *sb_stxn_new(struct sb_sessions *s, enum sb_stxn_kind kind,
+			    struct sb_conv *c, struct sb_dialog *d,
+			    uint64_t txn);
+struct sb_stxn *sb_stxn_by_txn(const struct sb_sessions *s, uint64_t txn);
+struct sb_stxn *sb_stxn_by_id(const struct sb_sessions *s, uint64_t id);
+/* It has its final response: no longer counted as unanswered. */
+void sb_stxn_answered(struct sb_sessions *s, struct sb_stxn *x);
+/* Out of the table of transactions: the carrier forgets txn. */
+void sb_stxn_forget(struct sb_sessions *s, struct sb_stxn *x);
+/* Keep it for a late bounce; the oldest gives way. */
+void sb_stxn_late(struct sb_sessions *s, struct sb_stxn *x);
+void sb_stxn_free(struct sb_sessions *s, struct sb_stxn *x);
+
+/* -------------------------------------------------------------- timers -- */
+/* session_timer.c */
+
+void sb_conv_timer(struct sb_sessions *s, struct sb_conv *c);
+void sb_dialog_timer(struct sb_sessions *s, struct sb_dialog *d);
+void sb_timers_fire(struct sb_sessions *s);
+
+/* ------------------------------------------------------------ outcomes -- */
+/* session_outcome.c */
+
+/* Why a message ended as it did; texts are copied by nobody. */
+struct sb_verdict {
+	enum sb_outcome outcome;
+	bool local;
+	int status, diag, retry_after;
+	struct sb_str token, reason;
+};
+
+/* An event about c: its pair, resource and thread filled in. */
+struct sb_event sb_event_of(const struct sb_conv *c, enum sb_event_type type);
+/* Ours: FAILED, local. */
+struct sb_verdict sb_verdict_local(int status, const char *token,
+				   const char *reason);
+/* What a final response says (reason points into s->scratch). */
+struct sb_verdict sb_verdict_of(struct sb_sessions *s,
+				const struct sb_sip_in *m);
+void sb_outcome(struct sb_sessions *s, const struct sb_conv *c, uint64_t id,
+		const struct sb_verdict *v);
+void sb_msg_free(struct sb_sessions *s, struct sb_msg *m);
+/* Give m its outcome (TEXT) and free it. */
+void sb_msg_end(struct sb_sessions *s, const struct sb_conv *c,
+		struct sb_msg *m, const struct sb_verdict *v);
+/* All that waits in the queue. */
+void sb_queue_fail(struct sb_sessions *s, struct sb_conv *c,
+		   const struct sb_verdict *v);
+void sb_queue_push(struct sb_conv *c, struct sb_msg *m, bool front);
+struct sb_msg *sb_queue_pop(struct sb_conv *c);
+
+/* 202: wait for the IMDN. */
+void sb_held_add(struct sb_sessions *s, struct sb_conv *c, uint64_t id,
+		 struct sb_str mid);
+void sb_held_expire(struct sb_sessions *s, struct sb_held *h);
+/* An IMDN of the Lync user; false: not understood. */
+bool sb_imdn_in(struct sb_sessions *s, struct sb_conv *c, struct sb_str body);
+/* Tell Lync that message `cseq` of dialog d failed after all. */
+void sb_imdn_out(struct sb_sessions *s, struct sb_dialog *d, uint32_t cseq,
+		 int status);
+
+/* ------------------------------------------------------------- sending -- */
+/* session_send.c: requests on the wire. */
+
+/* A request in d; on success *tp waits for its response (kind), which the
+ * caller may own further. ACK: sb_send_ack. Errors: as ops->request. */
+int sb_send_in_dialog(struct sb_sessions *s, struct sb_dialog *d,
+		      enum sb_ctxn_kind kind, struct sb_sip_out *o,
+		      struct sb_ctxn **tp);
+void sb_send_ack(struct sb_sessions *s, struct sb_dialog *d);
+/* BYE if it is UP (when ANSWERED: as soon as the ACK comes), CANCEL if
+ * CALLING; forget it as soon as possible. Not for OFFERED. */
+void sb_dialog_close(struct sb_sessions *s, struct sb_dialog *d);
+/* ACK and BYE for a 2xx that made a dialog nobody wants. */
+void sb_send_stray(struct sb_sessions *s, const struct sb_sip_in *m);
+
+/* session_out.c: contact -> Lync. */
+void sb_contact_says(struct sb_sessions *s, const struct sb_request *r);
+void sb_contact_leaves(struct sb_sessions *s, const struct sb_request *r);
+/* Send what can be sent, free c when it is done. c is gone or valid after. */
+void sb_conv_settle(struct sb_sessions *s, struct sb_conv *c);
+/* session_invite.c: our INVITE. */
+int sb_invite(struct sb_sessions *s, struct sb_conv *c, bool retried);
+void sb_invite_response(struct sb_sessions *s, struct sb_ctxn *t,
+			const struct sb_sip_in *m);
+/* A 2xx of an INVITE that has had its final response: once more, or of another
+ * branch. */
+void sb_invite_again(struct sb_sessions *s, const struct sb_sip_in *m);
+void sb_invite_timeout(struct sb_sessions *s, struct sb_dialog *d);
+/* session_response.c: responses to MESSAGE and INFO. */
+void sb_said_response(struct sb_sessions *s, struct sb_ctxn *t,
+		     const struct sb_sip_in *m);
+void sb_said_timeout(struct sb_sessions *s, struct sb_conv *c);
+
+/* session_typing.c */
+void sb_typing_out(struct sb_sessions *s, const struct sb_request *r);
+/* Tell Lync what it should know, if it may be told now; true: sent. */
+bool sb_typing_pump(struct sb_sessions *s, struct sb_conv *c,
+		    struct sb_dialog *d);
+void sb_typing_in(struct sb_sessions *s, struct sb_conv *c, enum sb_typing t);
+
+/* session_all.c: SB_REQ_SESSIONS. */
+void sb_sessions_list(struct sb_sessions *s);
+
+/* ----------------------------------------------------------- receiving -- */
+
+/* session_refuse.c: each refusal of ours, with status, diagnostics, token. */
+enum sb_refusal {
+	SB_R_NO_DIALOG,
+	SB_R_CSEQ,
+	SB_R_METHOD,
+	SB_R_METHOD_INSIDE,
+	SB_R_NOT_IM,
+	SB_R_CONFERENCE,
+	SB_R_MULTIPARTY,
+	SB_R_EXTENSION,
+	SB_R_CONTENT,
+	SB_R_BAD_BODY,
+	SB_R_TOO_BIG,
+	SB_R_BAD_REQUEST,
+	SB_R_SCHEME,
+	SB_R_MERGED,
+	SB_R_DECLINED,
+	SB_R_PAGER,
+	SB_R_BUSY,
+	SB_R_MEMORY,
+	SB_R_CLOSED,
+	SB_R_UNANSWERED,
+	SB_R_CANCELLED,
+	SB_R_N
+};
+
+/* Answer the request m with the refusal and tell the plugin. */
+void sb_refuse(struct sb_sessions *s, uint64_t txn, const struct sb_sip_in *m,
+	       enum sb_refusal why);
+/* 420: with what of Require is not supported. */
+void sb_refuse_require(struct sb_sessions *s, uint64_t txn,
+		       const struct sb_sip_in *m);
+bool sb_require_ok(const struct sb_sip_in *m);
+/* Answer a transaction of ours (not yet answered): 200, or refusal. */
+void sb_respond(struct sb_sessions *s, struct sb_stxn *x,
+		const struct sb_sip_out *o);
+void sb_respond_refusal(struct sb_sessions *s, struct sb_stxn *x,
+			enum sb_refusal why);
+/* 200 to m, of a dialog or not. */
+void sb_respond_ok(struct sb_sessions *s, uint64_t txn,
+		   const struct sb_sip_in *m, bool forming);
+
+/* session_in.c */
+void sb_request_in(struct sb_sessions *s, uint64_t txn,
+		   const struct sb_sip_in *m);
+/* session_offer.c: their INVITE outside a dialog. */
+void sb_in_invite(struct sb_sessions *s, uint64_t txn,
+		  const struct sb_sip_in *m);
+void sb_offer_answer(struct sb_sessions *s, struct sb_stxn *x,
+		     const struct sb_request *r);
+void sb_offer_ack(struct sb_sessions *s, struct sb_stxn *x, bool timeout);
+void sb_offer_cancel(struct sb_sessions *s, struct sb_stxn *x);
+/* 200 with our SDP for the transaction of d. */
+void sb_offer_accept(struct sb_sessions *s, struct sb_dialog *d,
+		     struct sb_stxn *x);
+/* session_message.c: their MESSAGE. d may be NULL. */
+void sb_in_message(struct sb_sessions *s, uint64_t txn,
+		   const struct sb_sip_in *m, struct sb_conv *c,
+		   struct sb_dialog *d);
+/* The text of their INVITE, as nothing else came. */
+void sb_first_say(struct sb_sessions *s, struct sb_dialog *d);
+/* session_answer.c: the plugin's answers, held 200s, late bounces. */
+void sb_answer(struct sb_sessions *s, const struct sb_request *r);
+/* Say the held 200; x is gone or a late record after. */
+void sb_message_ok(struct sb_sessions *s, struct sb_stxn *x);
+void sb_stxn_due(struct sb_sessions *s, struct sb_stxn *x);
+/* Status, diagnostics and reason of an answer, made sound. */
+void sb_answer_fill(struct sb_sip_out *o, const struct sb_request *r);
+
+#endif
