@@ -164,6 +164,7 @@ static int on_response(struct sb_client_txn *t, nta_outgoing_t *orq,
 	}
 	else if (t->probe)
 		in = (struct sb_sip_in){.method = t->method, .status = status};
+	in.domain = sb_sofia_host(in.to.uri);
 	if (status >= 200)
 		finish(t, &in);
 	else if (!t->probe)
@@ -333,9 +334,11 @@ int sb_client_stray(struct sb_edge *e, nta_agent_t *agent, msg_t *msg,
 			if (t->answered && t->call_id
 			    && strcmp(t->call_id, sip->sip_call_id->i_id) == 0) {
 				if (sb_sofia_read(&in, &e->scratch, msg, sip)
-				    == 0)
+				    == 0) {
+					in.domain = sb_sofia_host(in.to.uri);
 					e->hooks.response(e->arg, t->cookie,
 							  &in);
+				}
 				break;
 			}
 	msg_destroy(msg);

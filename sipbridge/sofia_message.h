@@ -33,6 +33,9 @@ struct sb_scratch {
 int sb_sofia_read(struct sb_sip_in *in, struct sb_scratch *s, const msg_t *msg,
 		  const sip_t *sip);
 
+/* Behind the @ of a URI that sb_sofia_read made; or empty. */
+struct sb_str sb_sofia_host(struct sb_str uri);
+
 /* Host part of P-Asserted-Identity's sip: URIs that differs from `domain`;
  * empty when there is none. */
 struct sb_str sb_sofia_foreign_identity(const sip_t *sip, struct sb_str domain);

@@ -9,6 +9,7 @@
  */
 #include <dlfcn.h>
 #include <netdb.h>
+#include <stddef.h>
 
 #include "sofia_names.h"
 

@@ -325,6 +325,15 @@ int sb_sofia_read(struct sb_sip_in *in, struct sb_scratch *s, const msg_t *msg,
 	return s->full || too_long(in) ? 413 : 0;
 }
 
+struct sb_str sb_sofia_host(struct sb_str uri)
+{
+	const char *at = uri.n ? memchr(uri.p, '@', uri.n) : NULL;
+
+	if (!at)
+		return SB_NOSTR;
+	return (struct sb_str){at + 1, uri.n - (size_t)(at + 1 - uri.p)};
+}
+
 /* The host of the next sip: URI in *v, moving on behind it. */
 static struct sb_str next_host(struct sb_str *v)
 {

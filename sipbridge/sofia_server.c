@@ -123,15 +123,6 @@ static const struct sb_domain *speaks_for(struct sb_edge *e,
 	return ok ? d : NULL;
 }
 
-static struct sb_str host_of(struct sb_str uri)
-{
-	const char *at = uri.n ? memchr(uri.p, '@', uri.n) : NULL;
-
-	if (!at)
-		return SB_NOSTR;
-	return (struct sb_str){at + 1, uri.n - (size_t)(at + 1 - uri.p)};
-}
-
 static void refuse(struct sb_edge *e, nta_incoming_t *irq, struct sb_str domain,
 		   int status, int diag, const char *token, const char *reason)
 {
@@ -292,7 +283,7 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 		status = 0; /* an Edge asks for itself, without a user */
 	status = objection(e, sip, status, &token, &reason);
 	if (status) {
-		refuse(e, irq, host_of(in.from.uri), status, 60002, token,
+		refuse(e, irq, sb_sofia_host(in.from.uri), status, 60002, token,
 		       reason);
 		return 0;
 	}
@@ -300,9 +291,9 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 		answer_options(e, irq);
 		return 0;
 	}
-	d = speaks_for(e, irq, host_of(in.from.uri));
+	d = speaks_for(e, irq, sb_sofia_host(in.from.uri));
 	if (!d) {
-		refuse(e, irq, host_of(in.from.uri), 403, 1002, "from-domain",
+		refuse(e, irq, sb_sofia_host(in.from.uri), 403, 1002, "from-domain",
 		       "The certificate does not speak for From's domain");
 		return 0;
 	}
