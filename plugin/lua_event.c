@@ -1,0 +1,127 @@
+/*
+ * lua_event.c: the bridge's events as Lua tables.
+ * SPDX-License-Identifier: MIT
+ */
+#include "errors.h"
+#include "lua_bridge.h"
+
+static const char *type_name(enum sb_event_type type)
+{
+	switch (type) {
+	case SB_EV_OUTCOME:
+		return "outcome";
+	case SB_EV_OFFER:
+		return "offer";
+	case SB_EV_MESSAGE:
+		return "message";
+	case SB_EV_TYPING:
+		return "typing";
+	case SB_EV_ENDED:
+		return "ended";
+	case SB_EV_EDGE:
+		return "edge";
+	case SB_EV_WORKER:
+		return "worker";
+	case SB_EV_LOG:
+		return "log";
+	case SB_EV_SESSION:
+		return "session";
+	case SB_EV_SESSIONS_END:
+		return "sessions-end";
+	case SB_EV_REFUSED:
+		return "refused";
+	}
+	return "unknown";
+}
+
+/* t[key] = the JID of a SIP URI; what has none is left out, and whoever needs
+ * it refuses the event. */
+static void set_jid(lua_State *L, const char *key, struct sb_str uri,
+		    struct sb_str resource)
+{
+	char buf[LG_FULL_MAX + 1];
+	struct sb_str jid;
+	luaL_Buffer b;
+
+	if (!uri.n
+	    || lg_uri_to_jid(&jid, NULL, buf, sizeof(buf), uri) != LG_OK)
+		return;
+	luaL_buffinit(L, &b);
+	luaL_addlstring(&b, jid.p, jid.n);
+	if (resource.n) {
+		luaL_addchar(&b, '/');
+		luaL_addlstring(&b, resource.p, resource.n);
+	}
+	luaL_pushresult(&b);
+	lua_setfield(L, -2, key);
+}
+
+static void set_integer(lua_State *L, const char *key, lua_Integer n)
+{
+	lua_pushinteger(L, n);
+	lua_setfield(L, -2, key);
+}
+
+static void set_outcome(lua_State *L, const struct sb_event *ev)
+{
+	static const char *const names[] = {"", "delivered", "accepted",
+					    "failed"};
+	const char *condition, *type;
+
+	lua_pushstring(L, names[ev->outcome]);
+	lua_setfield(L, -2, "outcome");
+	if (ev->outcome != SB_FAILED)
+		return;
+	if (lg_status_to_condition(&condition, &type, ev->status, ev->diag)
+	    != LG_OK)
+		return;
+	lua_pushstring(L, condition);
+	lua_setfield(L, -2, "condition");
+	lua_pushstring(L, type);
+	lua_setfield(L, -2, "error_type");
+}
+
+static void set_texts(lua_State *L, const struct sb_event *ev)
+{
+	lg_lua_set(L, "display", ev->display);
+	lg_lua_set(L, "thread", ev->thread);
+	lg_lua_set(L, "subject", ev->subject);
+	lg_lua_set(L, "lang", ev->lang);
+	lg_lua_set(L, "text", ev->text);
+	lg_lua_set(L, "domain", ev->domain);
+	lg_lua_set(L, "token", ev->token);
+	lg_lua_set(L, "reason", ev->reason);
+}
+
+void lg_lua_event(lua_State *L, const struct sb_event *ev)
+{
+	luaL_checkstack(L, 8, "event");
+	lua_createtable(L, 0, 12);
+	lua_pushstring(L, type_name(ev->type));
+	lua_setfield(L, -2, "type");
+	if (ev->id)
+		set_integer(L, "id", (lua_Integer)ev->id);
+	set_jid(L, "contact", ev->contact, ev->resource);
+	set_jid(L, "user", ev->user, SB_NOSTR);
+	set_texts(L, ev);
+	set_integer(L, "status", ev->status);
+	if (ev->diag)
+		set_integer(L, "diag", ev->diag);
+	if (ev->retry_after)
+		set_integer(L, "retry_after", ev->retry_after);
+	if (ev->typing) {
+		lua_pushstring(L, ev->typing == SB_TYPING_ACTIVE ? "composing"
+								 : "paused");
+		lua_setfield(L, -2, "typing");
+	}
+	if (ev->type == SB_EV_OUTCOME) {
+		lua_pushboolean(L, ev->local);
+		lua_setfield(L, -2, "local");
+		set_outcome(L, ev);
+	}
+	if (ev->type == SB_EV_SESSION) {
+		set_integer(L, "age_ms", (lua_Integer)ev->age_ms);
+		set_integer(L, "idle_ms", (lua_Integer)ev->idle_ms);
+		set_integer(L, "pending", ev->pending);
+	}
+}
