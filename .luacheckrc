@@ -33,4 +33,5 @@ files["conf.d/"] = {
 
 files["spec/"] = {
 	std = "+busted";
+	max_line_length = 132;
 }

@@ -54,11 +54,11 @@ local function new(h)
 	end
 
 	-- Before module:send, since a refusal comes back during it.
-	function handover.expect(id, contact)
+	function handover.expect(id, contact, verified)
 		if state.pending_n >= PENDING_MAX then
 			return nil, "full", "Too many messages wait for a connection to their domain";
 		end
-		state.pending[id] = { domain = jid_host(contact); contact = contact; since = h.now() };
+		state.pending[id] = { domain = jid_host(contact); contact = contact; since = h.now(); verified = verified };
 		state.pending_n = state.pending_n + 1;
 		return true;
 	end
@@ -66,7 +66,7 @@ local function new(h)
 	local function delivered(id)
 		local entry = forget(id);
 		if entry then
-			h.pool:answer(h, id, 200);
+			h.pool:answer(h, id, 200, nil, nil, { verified = entry.verified });
 			report(entry, "delivered");
 		end
 	end
@@ -102,7 +102,9 @@ local function new(h)
 		local entry = forget(id);
 		h.log("info", "bounced message: %s (status=%d condition=%s remote=%q late=%s)", "error from the XMPP side", status,
 			condition or "none", jid_host(stanza.attr.from), tostring(entry == nil));
-		h.pool:answer(h, id, status, diag, reason);
+		h.pool:answer(h, id, status, diag, reason, {
+			contact = stanza.attr.from; user = stanza.attr.to; verified = entry and entry.verified;
+		});
 		if entry then
 			report(entry, "failed");
 		else

@@ -34,9 +34,10 @@ local function new(h)
 		if h.is_gateway(jid_host(who.contact)) then
 			return nil, "loop", "This domain is served by the gateway itself";
 		end
-		local ok;
-		ok, token, text = h.settings:may { direction = "out"; contact = jid_bare(who.contact); user = who.user; kind = kind };
-		if not ok then return nil, token, text; end
+		local ok, flags;
+		ok, flags, text = h.settings:may { direction = "out"; contact = jid_bare(who.contact); user = who.user; kind = kind };
+		if not ok then return nil, flags, text; end
+		who.verified = type(flags) == "table" and flags.verified;
 		return who;
 	end
 
@@ -51,7 +52,7 @@ local function new(h)
 		if not who then
 			return refuse(ev, "offer", token, text);
 		end
-		h.pool:answer(h, ev.id, 200);
+		h.pool:answer(h, ev.id, 200, nil, nil, { verified = who.verified });
 	end
 
 	local function content(ev, who)
@@ -83,7 +84,7 @@ local function new(h)
 		end
 		if who then
 			local ok;
-			ok, token, text = h.handover.expect(ev.id, who.contact);
+			ok, token, text = h.handover.expect(ev.id, who.contact, who.verified);
 			who = ok and who;
 		end
 		if not who then

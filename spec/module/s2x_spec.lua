@@ -24,6 +24,15 @@ describe("s2x", function ()
 		return st.error_reply(stanza, kind or "cancel", condition, text);
 	end
 
+	-- Arguments of bridge:answer: a 200 says whom the partner's type vouches for, a bounce names both its ends.
+	local function taken(id)
+		return { id, 200, nil, nil, { verified = true } };
+	end
+
+	local function returned(id, status, text, early)
+		return { id, status, nil, text, { contact = romeo; user = juliet; verified = early } };
+	end
+
 	local function contact_uses_states(uses)
 		h.conversations.heard(romeo, juliet, uses);
 	end
@@ -31,7 +40,7 @@ describe("s2x", function ()
 	describe("an offer", function ()
 		it("is taken when the policy allows it", function ()
 			world.events(event { type = "offer" });
-			assert.same({ { 17, 200 } }, bridge:called("answer"));
+			assert.same({ taken(17) }, bridge:called("answer"));
 			assert.same({ direction = "out"; contact = "romeo@fabrikam.com"; user = juliet; kind = "offer" },
 				h.settings.asked[1]);
 		end);
@@ -104,14 +113,14 @@ describe("s2x", function ()
 		it("is answered 200 at once when a stream is there", function ()
 			h.streams["fabrikam.com"] = {};
 			world.events(event());
-			assert.same({ { 17, 200 } }, bridge:called("answer"));
+			assert.same({ taken(17) }, bridge:called("answer"));
 			assert.same({ "s2x delivered" }, h.metrics.messages);
 		end);
 
 		it("is answered 200 at once when the domain is local", function ()
 			h.locals["fabrikam.com"] = true;
 			world.events(event());
-			assert.same({ { 17, 200 } }, bridge:called("answer"));
+			assert.same({ taken(17) }, bridge:called("answer"));
 		end);
 
 		it("waits for the stream", function ()
@@ -122,7 +131,7 @@ describe("s2x", function ()
 			assert.same({}, bridge:called("answer"));
 			h.streams["fabrikam.com"] = {};
 			h.handover.established("fabrikam.com");
-			assert.same({ { 17, 200 } }, bridge:called("answer"));
+			assert.same({ taken(17) }, bridge:called("answer"));
 			assert.equal(1, h.metrics.queues.s2x);
 		end);
 
@@ -132,7 +141,7 @@ describe("s2x", function ()
 				h.handover.bounced(bounce(stanza, "not-allowed", "no way"));
 			end;
 			world.events(event());
-			assert.same({ { 17, 403, nil, "no way" } }, bridge:called("answer"));
+			assert.same({ returned(17, 403, "no way", true) }, bridge:called("answer"));
 			assert.same({ "s2x failed" }, h.metrics.messages);
 		end);
 
@@ -140,7 +149,7 @@ describe("s2x", function ()
 			world.events(event());
 			local back = bounce(h.sent[1], "remote-server-not-found", "Server-to-server connection failed\nX: y");
 			assert.is_true(h.handover.bounced(back));
-			assert.same({ { 17, 404, nil, "Server-to-server connection failed X: y" } }, bridge:called("answer"));
+			assert.same({ returned(17, 404, "Server-to-server connection failed X: y", true) }, bridge:called("answer"));
 			h.streams["fabrikam.com"] = {};
 			h.handover.established("fabrikam.com");
 			assert.equal(1, #bridge:called("answer"));
@@ -150,7 +159,7 @@ describe("s2x", function ()
 			h.streams["fabrikam.com"] = {};
 			world.events(event());
 			h.handover.bounced(bounce(h.sent[1], "item-not-found"));
-			assert.same({ { 17, 200 }, { 17, 404, nil, "Phrase" } }, bridge:called("answer"));
+			assert.same({ taken(17), returned(17, 404, "Phrase") }, bridge:called("answer"));
 		end);
 
 		it("cannot be bounced by anybody else", function ()
@@ -206,7 +215,7 @@ describe("s2x", function ()
 				h.handover.bounced(bounce(h.sent[1], "remote-server-timeout", "No stream in time", "wait"));
 			end
 			world.clock.advance(25);
-			assert.same({ { 17, 408, nil, "No stream in time" } }, bridge:called("answer"));
+			assert.same({ returned(17, 408, "No stream in time", true) }, bridge:called("answer"));
 		end);
 
 		it("later than the first has its own time", function ()
