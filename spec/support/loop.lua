@@ -1,0 +1,181 @@
+-- loop.lua: the one event loop in which stand-ins, XMPP clients and the output of child processes live.
+-- SPDX-License-Identifier: MIT
+--
+-- Single thread, socket.select over non-blocking sockets, timers on the real-time clock. Specs never sleep: they say
+-- loop:wait(predicate, seconds, what), which serves everything until the predicate holds, or fails and shows the last
+-- lines of what everybody said.
+
+local socket = require "socket";
+local gettime = socket.gettime;
+
+local Loop = {};
+Loop.__index = Loop;
+
+local TRANSCRIPT_LINES = 4000;
+local SHOWN_LINES = 60;
+
+function Loop.new()
+	return setmetatable({
+		readers = {}, writers = {}, reader_of = {}, writer_of = {};
+		timers = {}, lines = {}, line_count = 0, cleanups = {}, depth = 0;
+	}, Loop);
+end
+
+function Loop:now()
+	return gettime();
+end
+
+-- Lists for select, kept as arrays with the position of each object.
+local function add(list, of, object, callback)
+	if of[object] then
+		of[object].callback = callback;
+		return;
+	end
+	list[#list + 1] = object;
+	of[object] = { callback = callback, at = #list };
+end
+
+local function remove(list, of, object)
+	local entry = of[object];
+	if not entry then return; end
+	local moved = list[#list];
+	list[entry.at] = moved;
+	of[moved].at = entry.at;
+	list[#list] = nil;
+	of[object] = nil;
+end
+
+--- Call on_read when object (anything with getfd) is readable; nil stops it.
+function Loop:on_readable(object, on_read)
+	if on_read then
+		add(self.readers, self.reader_of, object, on_read);
+	else
+		remove(self.readers, self.reader_of, object);
+	end
+end
+
+function Loop:on_writable(object, on_write)
+	if on_write then
+		add(self.writers, self.writer_of, object, on_write);
+	else
+		remove(self.writers, self.writer_of, object);
+	end
+end
+
+--- Call fn once after seconds. The returned timer has :cancel().
+function Loop:after(seconds, fn)
+	local timer = { at = gettime() + seconds, fn = fn };
+	function timer.cancel(t) t.fn = nil; end
+	table.insert(self.timers, timer);
+	return timer;
+end
+
+--- Call fn every seconds until it returns false.
+function Loop:every(seconds, fn)
+	local function tick()
+		if fn() ~= false then self:after(seconds, tick); end
+	end
+	self:after(seconds, tick);
+end
+
+local function run_timers(self)
+	local now, due, rest = gettime(), {}, {};
+	local nearest = math.huge;
+	for _, timer in ipairs(self.timers) do
+		if timer.fn and timer.at <= now then
+			due[#due + 1] = timer;
+		elseif timer.fn then
+			rest[#rest + 1] = timer;
+			nearest = math.min(nearest, timer.at - now);
+		end
+	end
+	self.timers = rest;
+	table.sort(due, function (a, b) return a.at < b.at; end);
+	for _, timer in ipairs(due) do
+		if timer.fn then timer.fn(); end
+	end
+	if #due > 0 then return 0; end
+	return nearest;
+end
+
+--- Serve what is ready; waits at most so many seconds for something to be.
+function Loop:step(seconds)
+	local nearest = run_timers(self);
+	local limit = math.max(0, math.min(seconds or 0.1, nearest));
+	if #self.readers == 0 and #self.writers == 0 then
+		socket.select(nil, nil, limit);
+		return;
+	end
+	local readable, writable = socket.select(self.readers, self.writers, limit);
+	for _, object in ipairs(readable) do
+		local entry = self.reader_of[object];
+		if entry then entry.callback(object); end
+	end
+	for _, object in ipairs(writable) do
+		local entry = self.writer_of[object];
+		if entry then entry.callback(object); end
+	end
+end
+
+--- Serve everything until predicate() is true-ish, whose value is returned; error after seconds. what: what was
+--- awaited, in words, for the error.
+function Loop:wait(predicate, seconds, what)
+	seconds = seconds or 5;
+	local deadline = gettime() + seconds;
+	while true do
+		local value = predicate();
+		if value then return value; end
+		local left = deadline - gettime();
+		if left <= 0 then
+			error(string.format("waited %g s in vain for %s\n%s", seconds, what or "a condition", self:tail()), 2);
+		end
+		self:step(math.min(left, 0.25));
+	end
+end
+
+--- Serve everything for so long, and fail when predicate() becomes true: for what must not happen.
+function Loop:never(predicate, seconds, what)
+	local deadline = gettime() + seconds;
+	repeat
+		if predicate() then
+			error(string.format("happened, but must not: %s\n%s", what or "a condition", self:tail()), 2);
+		end
+		self:step(math.min(math.max(deadline - gettime(), 0), 0.25));
+	until gettime() >= deadline;
+end
+
+--- Note a line of the transcript: who said it, and what.
+function Loop:note(who, line)
+	self.line_count = self.line_count + 1;
+	local now = gettime();
+	local text = string.format("%s.%03d %-12s %s", os.date("%H:%M:%S", math.floor(now)), now * 1000 % 1000 // 1, who, line);
+	self.lines[(self.line_count - 1) % TRANSCRIPT_LINES + 1] = text;
+	if self.on_note then self.on_note(text, who, line); end
+end
+
+--- The last n lines of the transcript as one text.
+function Loop:tail(n)
+	local shown = {};
+	for i = math.max(1, self.line_count - math.min(n or SHOWN_LINES, TRANSCRIPT_LINES) + 1), self.line_count do
+		shown[#shown + 1] = self.lines[(i - 1) % TRANSCRIPT_LINES + 1];
+	end
+	return table.concat(shown, "\n");
+end
+
+--- Call fn at loop:close(), last registered first.
+function Loop:at_close(fn)
+	table.insert(self.cleanups, fn);
+end
+
+--- Stop everything that was started in this loop. Shows every error of a clean-up, runs all of them.
+function Loop:close()
+	local problems = {};
+	while #self.cleanups > 0 do
+		local ok, err = pcall(table.remove(self.cleanups));
+		if not ok then problems[#problems + 1] = tostring(err); end
+	end
+	self.timers = {};
+	if #problems > 0 then error(table.concat(problems, "\n"), 2); end
+end
+
+return Loop;
