@@ -1,0 +1,180 @@
+# Lync Gateway for Prosody. SPDX-License-Identifier: MIT
+#
+# Variables: BUILD (where to build), PREFIX and DESTDIR (where to install), CC, CFLAGS,
+# WERROR=1 (warnings are errors), JOBS, T= (names of C tests), SPEC= (spec files), SECONDS= (per fuzz target)
+
+BUILD ?= build
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+MODULEDIR ?= $(PREFIX)/lib/prosody/modules
+LUA_CDIR ?= $(PREFIX)/lib/lua/5.4
+CFLAGS ?= -O2 -g
+LUA := lua5.4
+JOBS ?= $(shell nproc)
+SECONDS ?= 60
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
+	-Wundef -Wvla -Wformat=2 -Wswitch-enum $(if $(WERROR),-Werror)
+FORTIFY := $(if $(findstring -fsanitize,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(FORTIFY) $(WARNINGS) $(CFLAGS) -fPIC -fvisibility=hidden -fstack-protector-strong
+ALL_LDFLAGS = -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
+
+# Asked for on first use: `make deps` and `make help` work before pkg-config is there.
+ask = $(eval $(1) := $$(shell pkg-config $(2)))$($(1))
+LUA_CFLAGS = $(call ask,LUA_CFLAGS,--cflags lua5.4)
+SOFIA_CFLAGS = $(call ask,SOFIA_CFLAGS,--cflags sofia-sip-ua)
+SOFIA_LIBS = $(call ask,SOFIA_LIBS,--libs sofia-sip-ua openssl)
+XML_CFLAGS = $(call ask,XML_CFLAGS,--cflags libxml-2.0)
+XML_LIBS = $(call ask,XML_LIBS,--libs libxml-2.0)
+
+# The Lua binding; everything else of plugin/ is pure. sipbridge/ becomes one archive, of which each program takes what
+# it refers to: core.so the client, the worker its main() and Sofia, the tests what they test.
+LUA_SRCS := $(wildcard plugin/lua_*.c)
+LG_SRCS := $(filter-out $(LUA_SRCS),$(wildcard plugin/*.c))
+SB_SRCS := $(wildcard sipbridge/*.c)
+TEST_SRCS := $(filter-out test/fake_%.c,$(wildcard test/*.c))
+FUZZ_SRCS := $(wildcard fuzz/fuzz_*.c)
+C_FILES := $(wildcard $(foreach d,plugin sipbridge test fuzz,$(d)/*.c $(d)/*.h))
+LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua conf.d/*.lua)
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+CORE := $(BUILD)/lync_gateway/core.so
+WORKER := $(BUILD)/lync_gateway/sipbridge-worker
+TESTS := $(BUILD)/test/run $(BUILD)/test/fake-worker
+LG_LIB := $(BUILD)/gateway.a
+SB_LIB := $(BUILD)/sipbridge.a
+PLUGIN_LIBS = $(if $(wildcard plugin/import.c),$(XML_LIBS)) $(if $(wildcard plugin/certificate.c),-lcrypto)
+PURE_LIBS = $(PLUGIN_LIBS) $(if $(wildcard sipbridge/document*.c),$(XML_LIBS))
+
+.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build objects \
+	install uninstall demo clean help FORCE
+.DELETE_ON_ERROR:
+
+all: $(CORE) $(WORKER) $(TESTS) ## Build everything into BUILD (default: build/)
+
+$(BUILD)/obj/plugin/lua_%.o: SPECIAL = $(LUA_CFLAGS)
+$(BUILD)/obj/plugin/import.o $(call obj,$(wildcard sipbridge/document*.c)): SPECIAL = $(XML_CFLAGS)
+$(BUILD)/obj/sipbridge/edge.o $(call obj,$(wildcard sipbridge/sofia_*.c)): SPECIAL = $(SOFIA_CFLAGS)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SPECIAL) -MMD -MP -c -o $@ $<
+
+# Other flags, other objects.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' >$@
+
+$(LG_LIB): $(call obj,$(LG_SRCS))
+$(SB_LIB): $(call obj,$(SB_SRCS))
+$(LG_LIB) $(SB_LIB):
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(CORE): $(call obj,$(LUA_SRCS)) $(LG_LIB) $(SB_LIB)
+	@mkdir -p $(@D)
+	$(CC) -shared $(ALL_LDFLAGS) -Wl,-z,nodelete -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PLUGIN_LIBS)
+	@! nm -D --undefined-only $@ | grep -E ' (lg|sb|su|sip|nta|tport)_' || { echo '$@: refers to what it lacks'; rm $@; false; }
+
+$(WORKER): $(SB_LIB) $(LG_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SOFIA_LIBS) $(PURE_LIBS) -lpthread
+
+$(BUILD)/test/run: $(call obj,$(TEST_SRCS)) $(LG_LIB) $(SB_LIB)
+$(BUILD)/test/fake-worker: $(BUILD)/obj/test/fake_worker.o $(LG_LIB) $(SB_LIB)
+$(TESTS):
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS)
+
+deps: ## Install the Debian packages that building and testing need (DEPS="build test")
+	@tools/deps $(or $(DEPS),build test)
+
+# What the specs see: our modules before Prosody's.
+export LG_BUILD := $(abspath $(BUILD))
+SPEC_ENV = LUA_PATH='$(CURDIR)/?.lua;/usr/lib/prosody/?.lua;;' LUA_CPATH='$(LG_BUILD)/?.so;/usr/lib/prosody/?.so;;'
+BUSTED = env $(SPEC_ENV) busted --lua=/usr/bin/$(LUA) -o gtest
+RESULTS := $(BUILD)/results
+RUN = tools/summary run $(RESULTS)
+
+check: deps ## All tests, from nothing but a clone; the last line is `N passed, N failed`
+	@$(MAKE) -j$(JOBS) all && $(MAKE) check-run
+
+check-run:
+	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
+	-@$(RUN) tools-ccheck 60 tools/ccheck self-test
+	-@$(RUN) tools-summary 60 tools/summary self-test
+	-@$(RUN) unit 300 $(BUILD)/test/run
+	-@$(RUN) spec 1200 $(BUSTED) spec
+	@echo && tools/summary total $(RESULTS)
+
+check-unit: $(TESTS) ## C tests alone (T="name name": those whose names begin so)
+	$(BUILD)/test/run $(T:%=-t %)
+
+check-spec: all ## Specs alone (SPEC=spec/x_spec.lua: those files)
+	$(BUSTED) $(or $(SPEC),spec)
+
+ASAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+check-asan: deps ## C tests, and specs that load core.so, with address and undefined-behaviour sanitizers
+	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-asan CFLAGS='$(ASAN)' all
+	$(BUILD)-asan/test/run
+	ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) \
+		$(MAKE) BUILD=$(BUILD)-asan CFLAGS='$(ASAN)' SPEC='$(or $(SPEC),$(shell grep -l lync_gateway.core -r spec --include=*_spec.lua))' check-spec
+
+check-valgrind: $(TESTS) ## C tests under valgrind
+	@tools/deps valgrind
+	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUILD)/test/run
+
+objects: $(call obj,$(filter %.c,$(C_FILES)))
+
+lint: deps ## House rules, luacheck, shellcheck, gcc -fanalyzer, warnings as errors
+	@tools/deps lint
+	@! $(MAKE) -n help 2>&1 | grep -i warning
+	tools/ccheck $(C_FILES)
+	luacheck -q $(LUA_FILES) tools/ccheck tools/summary
+	shellcheck tools/deps .ci/run
+	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-lint WERROR=1 CFLAGS='-O2 -fanalyzer' objects
+
+FUZZ := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+fuzz: deps ## Each fuzz target for SECONDS (60) with libFuzzer
+	@tools/deps fuzz
+	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-fuzz CC=clang CFLAGS='$(FUZZ) -fsanitize=fuzzer-no-link' fuzz-build
+	@set -e; for f in $(FUZZ_SRCS:fuzz/%.c=%); do \
+		mkdir -p $(BUILD)-fuzz/corpus/$$f; \
+		echo "fuzz: $$f for $(SECONDS) s"; \
+		$(BUILD)-fuzz/fuzz/$$f -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=512 -print_final_stats=1 \
+			-verbosity=0 -artifact_prefix=$(BUILD)-fuzz/$$f- $(BUILD)-fuzz/corpus/$$f \
+			$$([ ! -d fuzz/corpus/$$f ] || echo fuzz/corpus/$$f); \
+	done
+
+fuzz-build: $(FUZZ_SRCS:fuzz/%.c=$(BUILD)/fuzz/%)
+$(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(LG_LIB) $(SB_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
+
+demo: deps ## Gateway, XMPP partner and Access Edge stand-in on loopback, messages both ways (KEEP=1 leaves it running)
+	@$(MAKE) -j$(JOBS) all
+	@env $(SPEC_ENV) KEEP=$(KEEP) $(LUA) spec/demo/demo.lua
+
+MODULES := $(wildcard lua/mod_lync_gateway/*.lua)
+SAMPLE = $(SYSCONFDIR)/prosody/conf.avail/lync-gateway.cfg.lua
+place = install -D -m $(1) $(2) $(DESTDIR)$(3).new && mv -f $(DESTDIR)$(3).new $(DESTDIR)$(3)
+install: $(CORE) $(WORKER) ## Install where Debian's Prosody 0.12 finds it (DESTDIR, PREFIX)
+	$(call place,644,lua/mod_lync_gateway.lua,$(MODULEDIR)/mod_lync_gateway/mod_lync_gateway.lua)
+	@set -e; for f in $(notdir $(MODULES)); do \
+		$(call place,644,lua/mod_lync_gateway/$$f,$(MODULEDIR)/mod_lync_gateway/$$f); done
+	$(call place,755,$(CORE),$(LUA_CDIR)/lync_gateway/core.so)
+	$(call place,755,$(WORKER),$(LUA_CDIR)/lync_gateway/sipbridge-worker)
+	@[ -e $(DESTDIR)$(SAMPLE) ] || $(call place,640,conf.d/lync-gateway.cfg.lua,$(SAMPLE))
+
+uninstall: ## Remove what install placed, except the configuration
+	rm -rf $(DESTDIR)$(MODULEDIR)/mod_lync_gateway $(DESTDIR)$(LUA_CDIR)/lync_gateway
+
+clean: ## Remove all build directories
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-lint $(BUILD)-fuzz
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
