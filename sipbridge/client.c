@@ -85,22 +85,27 @@ int sb_configure(struct sb_bridge *b, const struct sb_config *c,
 	return SB_OK;
 }
 
-/* What the worker says about settings, when nothing newer is on its way. */
+/* What the worker says about settings. Those that were good before come back
+ * when the new ones are refused: a worker that runs has kept them, one that has
+ * just been started gets them. */
 static void settings_answer(struct sb_bridge *b, int status)
 {
+	struct sb_config *other = b->good;
+
 	if (b->cfg_sent)
 		b->cfg_sent--;
 	if (b->state == SB_CL_STARTED)
 		b->state = status > 0 ? SB_CL_READY : SB_CL_REFUSED;
 	if (b->cfg_sent || !b->good)
 		return;
-	if (status > 0) {
-		sb_config_free(b->good);
-	}
-	else {
-		sb_config_free(b->cfg);
+	if (status <= 0) {
+		other = b->cfg;
 		b->cfg = b->good;
+		if (b->state == SB_CL_REFUSED &&
+		    sb_client_send_config(b) == SB_OK)
+			b->state = SB_CL_STARTED;
 	}
+	sb_config_free(other);
 	b->good = NULL;
 }
 
@@ -219,13 +224,11 @@ static int greet(struct sb_bridge *b, const struct sb_frame *f)
 static int take_frame(struct sb_bridge *b, const struct sb_frame *f,
 		      struct sb_event *ev)
 {
-	bool pinged = b->pinged;
-
 	b->pinged = false;
 	if (!b->greeted)
 		return greet(b, f);
 	if (f->kind == SB_FRAME_PONG)
-		return pinged ? 0 : SB_EPROTO;
+		return b->pongs && b->pongs-- ? 0 : SB_EPROTO;
 	if (f->kind != SB_FRAME_EVENT)
 		return SB_EPROTO;
 	if (!wanted(b, &f->event))

@@ -95,15 +95,15 @@ void sb_client_drop(struct sb_bridge *b, const char *why, uint32_t wait_ms,
 {
 	struct epoll_event ee = {.events = EPOLLIN};
 
+	b->killed = wait_ms == 0;
+	if (b->killed)
+		sb_worker_kill(&b->worker);
 	epoll_ctl(b->ep, EPOLL_CTL_DEL, sb_channel_fd(b->ch), NULL);
 	sb_channel_free(b->ch);
 	b->ch = NULL;
 	lose_all(b);
 	snprintf(b->why, sizeof(b->why), "%s", why);
 	b->kill_ms = now_ms + wait_ms;
-	b->killed = wait_ms == 0;
-	if (b->killed)
-		sb_worker_kill(&b->worker);
 	if (b->worker.pidfd >= 0)
 		epoll_ctl(b->ep, EPOLL_CTL_ADD, b->worker.pidfd, &ee);
 }
@@ -141,7 +141,7 @@ void sb_client_start(struct sb_bridge *b, uint64_t now_ms)
 
 	b->started_ms = b->heard_ms = now_ms;
 	b->greeted = b->pinged = b->deaf = b->out_watched = false;
-	b->cfg_sent = 0;
+	b->cfg_sent = b->pongs = 0;
 	b->state = SB_CL_STARTED;
 	/* Only the program's name is long: it is cut. */
 	if (sb_worker_start(&b->worker, &fd, b->cfg->worker.p) != SB_OK) {
@@ -173,6 +173,7 @@ static void heartbeat(struct sb_bridge *b, uint64_t now_ms)
 	if (!b->pinged && since(now_ms, b->heard_ms) >= SB_PING_MS &&
 	    sb_channel_put_ping(b->ch, false) == SB_OK) {
 		b->pinged = true;
+		b->pongs++;
 		b->pinged_ms = now_ms;
 	}
 }
@@ -190,7 +191,11 @@ void sb_client_step(struct sb_bridge *b, uint64_t now_ms)
 
 static int until(uint64_t now_ms, uint64_t due_ms)
 {
-	return due_ms > now_ms ? (int)(due_ms - now_ms) : 0;
+	if (due_ms <= now_ms)
+		return 0;
+	if (due_ms - now_ms > SB_WAIT_MAX_MS)
+		return SB_WAIT_MAX_MS;
+	return (int)(due_ms - now_ms);
 }
 
 int sb_wait_ms(const struct sb_bridge *b, uint64_t now_ms)

@@ -20,6 +20,7 @@ enum {
 	SB_REAP_POLL_MS = 10,	/* where the kernel has no pidfd */
 	SB_IGNORED_MAX = 4096,	/* frames without an event per sb_next */
 	SB_FLUSH_BYTES = 65536, /* queued: sb_send writes by itself */
+	SB_WAIT_MAX_MS = 60000,
 };
 
 enum sb_client_state {
@@ -67,7 +68,8 @@ struct sb_bridge {
 	uint64_t restart_ms; /* STOPPED */
 	uint64_t kill_ms;    /* its end is waited for, at most until then */
 	bool killed;
-	bool pinged;
+	bool pinged;	     /* and nothing heard since */
+	unsigned pongs;	     /* owed by the worker */
 	uint64_t heard_ms;  /* any frame */
 	uint64_t pinged_ms; /* when pinged */
 };

@@ -89,6 +89,7 @@ struct sb_sessions_count {
 	size_t unanswered;  /* server transactions without a final answer */
 	size_t client_txns; /* cookies without a final response */
 };
-void sb_sessions_count(const struct sb_sessions *s, struct sb_sessions_count *c);
+void sb_sessions_count(const struct sb_sessions *s,
+		       struct sb_sessions_count *c);
 
 #endif

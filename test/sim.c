@@ -44,142 +44,20 @@ void sim_bad(struct sim *m, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* --------------------------------------------------------------- items -- */
-
-static char *dup_str(struct sb_str s)
-{
-	char *z = calloc(1, s.n + 1);
-
-	if (!z)
-		abort();
-	if (s.n)
-		memcpy(z, s.p, s.n);
-	return z;
-}
-
-static void put(struct sim_item *it, const char *key, struct sb_str v)
-{
-	if (!v.n || it->n == SIM_KV_MAX)
-		return;
-	it->kv[it->n].k = dup_str(sb_str_of(key));
-	it->kv[it->n++].v = dup_str(v);
-}
-
-static void put_int(struct sim_item *it, const char *key, intmax_t v)
-{
-	char buf[32];
-
-	snprintf(buf, sizeof(buf), "%jd", v);
-	put(it, key, sb_str_of(buf));
-}
-
-static struct sim_item *item(enum sim_kind kind, const char *what, uint64_t ref)
-{
-	struct sim_item *it = calloc(1, sizeof(*it));
-
-	if (!it)
-		abort();
-	it->kind = kind;
-	it->ref = ref;
-	snprintf(it->what, sizeof(it->what), "%s", what);
-	return it;
-}
-
-void sim_item_free(struct sim_item *it)
-{
-	if (!it)
-		return;
-	for (size_t i = 0; i < it->n; i++) {
-		free(it->kv[i].k);
-		free(it->kv[i].v);
-	}
-	free(it);
-}
-
-const char *sim_get(const struct sim_item *it, const char *key)
-{
-	for (size_t i = 0; i < it->n; i++)
-		if (strcmp(it->kv[i].k, key) == 0)
-			return it->kv[i].v;
-	return "";
-}
-
-void sim_item_print(const struct sim_item *it, char *buf, size_t n)
-{
-	static const char *const kinds[] = {"", "CANCEL ", "", "event "};
-	int at = snprintf(buf, n, "%s%s", kinds[it->kind], it->what);
-
-	for (size_t i = 0; i < it->n && at > 0 && (size_t)at < n; i++)
-		at += snprintf(buf + at, n - (size_t)at, " %s=\"%s\"",
-			       it->kv[i].k, it->kv[i].v);
-}
-
 static void push(struct sim *m, struct sim_item *it)
 {
 	*m->tail = it;
 	m->tail = &it->next;
 }
 
-struct sim_item *sim_take(struct sim *m)
-{
-	struct sim_item *it = m->head;
-
-	if (it) {
-		m->head = it->next;
-		if (!m->head)
-			m->tail = &m->head;
-		it->next = NULL;
-	}
-	return it;
-}
-
-void sim_forget(struct sim *m)
-{
-	struct sim_item *it;
-
-	while ((it = sim_take(m)))
-		sim_item_free(it);
-}
-
-static void put_message(struct sim_item *it, const struct sb_sip_out *o)
-{
-	char key[64];
-
-	put(it, "domain", o->domain);
-	put(it, "from", o->local.uri);
-	put(it, "from_tag", o->local.tag);
-	put(it, "display", o->local.display);
-	put(it, "to", o->remote.uri);
-	put(it, "to_tag", o->remote.tag);
-	put(it, "to_epid", o->remote.epid);
-	put(it, "call_id", o->call_id);
-	put_int(it, "cseq", o->cseq);
-	put_int(it, "routes", (intmax_t)o->routes_n);
-	for (size_t i = 0; i < o->routes_n; i++) {
-		snprintf(key, sizeof(key), "route%zu", i + 1);
-		put(it, key, o->routes[i]);
-	}
-	put_int(it, "forming", o->dialog_forming);
-	put_int(it, "verified", o->verified);
-	if (o->diagnosed)
-		put_int(it, "diag", o->diag);
-	put(it, "reason", o->reason);
-	put(it, "type", o->content_type);
-	put(it, "body", o->body);
-	for (size_t i = 0; i < o->extra_n; i++) {
-		snprintf(key, sizeof(key), "h.%s", o->extra[i].name);
-		put(it, key, o->extra[i].value);
-	}
-}
-
 static struct sim_item *request_item(uint64_t cookie,
 				     const struct sb_sip_out *o)
 {
-	struct sim_item *it = item(SIM_REQUEST, method_names[o->method],
+	struct sim_item *it = sim_item_new(SIM_REQUEST, method_names[o->method],
 				   cookie);
 
-	put(it, "ruri", o->request_uri);
-	put_message(it, o);
+	sim_put(it, "ruri", o->request_uri);
+	sim_put_message(it, o);
 	return it;
 }
 
@@ -292,7 +170,7 @@ static void on_cancel(void *arg, uint64_t cookie)
 		sim_bad(m, "CANCEL of nothing");
 	else
 		c->cancelled = true;
-	push(m, item(SIM_CANCEL, "", cookie));
+	push(m, sim_item_new(SIM_CANCEL, "", cookie));
 }
 
 static void on_respond(void *arg, uint64_t txn, const struct sb_sip_out *o)
@@ -303,8 +181,8 @@ static void on_respond(void *arg, uint64_t txn, const struct sb_sip_out *o)
 	struct sim_item *it;
 
 	snprintf(what, sizeof(what), "%d", o->status);
-	it = item(SIM_RESPONSE, what, txn);
-	put_message(it, o);
+	it = sim_item_new(SIM_RESPONSE, what, txn);
+	sim_put_message(it, o);
 	if (!t || t->status)
 		sim_bad(m, "response %d to a transaction answered or unknown",
 			o->status);
@@ -346,7 +224,7 @@ static struct sim_typing *typing_of(struct sim *m, const struct sb_event *ev)
 	if (m->typing_n == SIM_PAIR_MAX)
 		return NULL;
 	t = &m->typing[m->typing_n++];
-	*t = (struct sim_typing){dup_str(ev->contact), dup_str(ev->user),
+	*t = (struct sim_typing){sim_dup(ev->contact), sim_dup(ev->user),
 				 SB_TYPING_NONE};
 	return t;
 }
@@ -379,30 +257,31 @@ static void on_event(void *arg, const struct sb_event *ev)
 	static const char *const outcome[] = {"", "delivered", "accepted",
 					      "failed"};
 	struct sim *m = arg;
-	struct sim_item *it = item(SIM_EVENT, event_names[ev->type], ev->id);
+	struct sim_item *it = sim_item_new(SIM_EVENT, event_names[ev->type],
+					   ev->id);
 
-	put(it, "contact", ev->contact);
-	put(it, "user", ev->user);
-	put(it, "resource", ev->resource);
-	put(it, "display", ev->display);
-	put(it, "thread", ev->thread);
-	put(it, "subject", ev->subject);
-	put(it, "lang", ev->lang);
-	put(it, "text", ev->text);
-	put(it, "domain", ev->domain);
-	put(it, "token", ev->token);
-	put(it, "reason", ev->reason);
-	put_int(it, "status", ev->status);
-	put_int(it, "diag", ev->diag);
-	put_int(it, "retry_after", ev->retry_after);
-	put_int(it, "pending", ev->pending);
+	sim_put(it, "contact", ev->contact);
+	sim_put(it, "user", ev->user);
+	sim_put(it, "resource", ev->resource);
+	sim_put(it, "display", ev->display);
+	sim_put(it, "thread", ev->thread);
+	sim_put(it, "subject", ev->subject);
+	sim_put(it, "lang", ev->lang);
+	sim_put(it, "text", ev->text);
+	sim_put(it, "domain", ev->domain);
+	sim_put(it, "token", ev->token);
+	sim_put(it, "reason", ev->reason);
+	sim_put_int(it, "status", ev->status);
+	sim_put_int(it, "diag", ev->diag);
+	sim_put_int(it, "retry_after", ev->retry_after);
+	sim_put_int(it, "pending", ev->pending);
 	check_typing(m, ev);
 	if (ev->type == SB_EV_TYPING)
-		put(it, "typing", sb_str_of(typing[ev->typing]));
+		sim_put(it, "typing", sb_str_of(typing[ev->typing]));
 	if (ev->type == SB_EV_OUTCOME) {
-		put_int(it, "id", (intmax_t)ev->id);
-		put_int(it, "local", ev->local);
-		put(it, "outcome", sb_str_of(outcome[ev->outcome]));
+		sim_put_int(it, "id", (intmax_t)ev->id);
+		sim_put_int(it, "local", ev->local);
+		sim_put(it, "outcome", sb_str_of(outcome[ev->outcome]));
 		count_outcome(m, ev);
 		if (ev->outcome == SB_FAILED && (!ev->token.n || !ev->reason.n))
 			sim_bad(m, "a failure without token or reason");

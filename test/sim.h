@@ -19,7 +19,12 @@
 
 #include "../sipbridge/session.h"
 
-enum { SIM_KV_MAX = 48, SIM_PAIR_MAX = 128, SIM_TXN_MAX = 1024, SIM_MSG_MAX = 16384 };
+enum {
+	SIM_KV_MAX = 48,
+	SIM_PAIR_MAX = 128,
+	SIM_TXN_MAX = 1024,
+	SIM_MSG_MAX = 16384,
+};
 
 enum sim_kind { SIM_REQUEST, SIM_CANCEL, SIM_RESPONSE, SIM_EVENT };
 
@@ -102,6 +107,14 @@ void sim_cancel(struct sim *m, uint64_t txn);
 
 struct sim_client *sim_client_of(struct sim *m, uint64_t cookie);
 struct sim_server *sim_server_of(struct sim *m, uint64_t txn);
+
+/* sim_item.c. Empty values are left out. */
+struct sim_item *sim_item_new(enum sim_kind kind, const char *what,
+			      uint64_t ref);
+void sim_put(struct sim_item *it, const char *key, struct sb_str v);
+void sim_put_int(struct sim_item *it, const char *key, intmax_t v);
+void sim_put_message(struct sim_item *it, const struct sb_sip_out *o);
+char *sim_dup(struct sb_str s); /* NUL-terminated copy */
 
 /* A value, or "". */
 const char *sim_get(const struct sim_item *it, const char *key);

@@ -162,8 +162,8 @@ TEST(session_uri_plain)
 				 cases[i].out);
 	}
 	test_note(NULL);
-	CHECK_INT(sb_uri_plain((char[8]){0}, 8, SB_STR("sip:ada@chat.example")),
-		  SB_ETOOBIG);
+	CHECK_INT(sb_uri_plain((char[8]){0}, 8,
+			       SB_STR("sip:ada@chat.example")), SB_ETOOBIG);
 	CHECK_SB(sb_uri_host(SB_STR("sip:ada@chat.example")), "chat.example");
 	CHECK_SB(sb_uri_host(SB_STR("nothing")), "");
 }
@@ -331,6 +331,29 @@ TEST(session_limit_late)
 	sim_drain(m, false);
 	CHECK_STR(m->bad, "");
 	sim_free(m);
+}
+
+/* An answer to another worker's event must not fit one of ours; the number
+ * must survive a Lua script's floats. */
+TEST(session_event_ids)
+{
+	uint64_t ids[2];
+
+	for (uint64_t i = 0; i < 2; i++) {
+		struct sim *m = sim_new(i + 1);
+		struct sb_sip_in in = {
+			.method = SB_M_MESSAGE, .request_uri = CONTACT,
+			.from = {.uri = USER}, .to = {.uri = CONTACT},
+			.domain = SB_STR("corp.example"),
+			.body = SB_STR("x"),
+		};
+
+		sim_request(m, &in);
+		ids[i] = m->head->ref;
+		CHECK(ids[i] < UINT64_C(1) << 53);
+		sim_free(m);
+	}
+	CHECK(ids[0] != ids[1]);
 }
 
 /* What one quiet conversation costs: the promise of compact tables. */

@@ -161,8 +161,10 @@ static void imdn_or_typing(struct walk *w, struct sb_sip_in *in)
 		"</status></recipient></imdn>",
 		"<imdn><message-id>2</message-id><recipient><status>200"
 		"</status></recipient></imdn>",
-		"<KeyboardActivity><status status=\"type\"/></KeyboardActivity>",
-		"<KeyboardActivity><status status=\"idle\"/></KeyboardActivity>",
+		"<KeyboardActivity><status status=\"type\"/>"
+		"</KeyboardActivity>",
+		"<KeyboardActivity><status status=\"idle\"/>"
+		"</KeyboardActivity>",
 	};
 	unsigned i = dice(w, 4);
 
@@ -350,7 +352,8 @@ static void walk(uint64_t seed, bool shutdown)
 	char note[64];
 	int i;
 
-	REQUIRE(w != NULL);
+	if (!w)
+		abort();
 	w->m = sim_new(seed);
 	for (i = 0; i < STEPS && !w->m->bad[0]; i++)
 		step(w);

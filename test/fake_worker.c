@@ -1,0 +1,239 @@
+/*
+ * fake_worker.c: a worker that behaves as its bridge_fqdn's first label says.
+ * SPDX-License-Identifier: MIT
+ *
+ *	echo	every message is delivered; "die" as its text: _exit(7)
+ *	hold	no message ever gets an outcome
+ *	hang	ready, then never reads again
+ *	version	another build
+ *	early	an event before the hello
+ *	garbage	ready, then bytes that are no frame
+ *	pong	ready, then a pong that nobody asked for
+ *	stray	outcomes twice, and of ids that nobody knows
+ *	flood	ready, then 20000 log lines
+ *	refuse	settings refused unless there is a domain named "good"
+ *	stuck	ignores the end of the channel and the goodbye
+ *	look	ready, then a log line about its descriptors, environment, signals
+ */
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../sipbridge/channel_codec.h"
+
+enum { CHANNEL_FD = 3 };
+
+struct fake {
+	struct sb_channel *ch;
+	char mode[16];
+};
+
+static bool is(const struct fake *w, const char *mode)
+{
+	return strcmp(w->mode, mode) == 0;
+}
+
+static void put(struct fake *w, const struct sb_event *ev)
+{
+	if (sb_channel_put_event(w->ch, ev) != SB_OK)
+		_exit(90);
+}
+
+static void say(struct fake *w, enum sb_event_type type, int status,
+		const char *text)
+{
+	struct sb_event ev = {.type = type, .status = status};
+
+	if (type == SB_EV_LOG)
+		ev.text = sb_str_of(text);
+	else
+		ev.reason = sb_str_of(text);
+	put(w, &ev);
+}
+
+static void write_all(const char *p, size_t n)
+{
+	if (write(CHANNEL_FD, p, n) != (ssize_t)n)
+		_exit(91);
+}
+
+static void put_hello(struct fake *w)
+{
+	struct sb_str other = SB_STR("0.0.0-other");
+	char frame[64];
+
+	if (is(w, "version"))
+		write_all(frame, sb_frame_encode(frame, SB_FRAME_HELLO,
+						 &other));
+	else if (!is(w, "early") && sb_channel_put_hello(w->ch) != SB_OK)
+		_exit(92);
+}
+
+/* Descriptors, and what of the environment and the signals matters. */
+static void look(struct fake *w)
+{
+	char line[512];
+	size_t n = 0;
+	sigset_t mask;
+	struct sigaction sa;
+	struct dirent *e;
+	DIR *d = opendir("/proc/self/fd");
+	const char *res = getenv("RES_OPTIONS");
+
+	n += (size_t)snprintf(line, sizeof(line), "fds");
+	for (int i = 0; i < 256; i++) {
+		char path[64], to[8];
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", i);
+		if (readlink(path, to, sizeof(to)) > 0 && i != dirfd(d))
+			n += (size_t)snprintf(line + n, sizeof(line) - n,
+					      " %d", i);
+	}
+	while ((e = readdir(d)) != NULL)
+		;
+	closedir(d);
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	sigaction(SIGUSR1, NULL, &sa);
+	snprintf(line + n, sizeof(line) - n,
+		 ", resolver %s, dump %d, debug %d, kept %d, usr1 %s %s",
+		 res ? res : "?", getenv("TPORT_LOG") != NULL,
+		 getenv("NTA_DEBUG") != NULL, getenv("FAKE_KEPT") != NULL,
+		 sigismember(&mask, SIGUSR1) ? "blocked" : "open",
+		 sa.sa_handler == SIG_DFL ? "default" : "handled");
+	say(w, SB_EV_LOG, 1, line);
+}
+
+static void after_ready(struct fake *w)
+{
+	char text[64];
+
+	if (is(w, "garbage")) {
+		(void)sb_channel_flush(w->ch);
+		write_all("\xff\xff\xff\xffrubbish", 11);
+	}
+	else if (is(w, "pong"))
+		(void)sb_channel_put_ping(w->ch, true);
+	else if (is(w, "look"))
+		look(w);
+	else if (is(w, "flood")) {
+		for (int i = 0; i < 20000; i++) {
+			snprintf(text, sizeof(text), "line %d", i);
+			say(w, SB_EV_LOG, 0, text);
+		}
+	}
+	else if (is(w, "hang")) {
+		(void)sb_channel_flush(w->ch);
+		for (;;)
+			pause();
+	}
+}
+
+static void take_config(struct fake *w, const struct sb_config *c)
+{
+	size_t n = 0;
+	bool good = !is(w, "refuse");
+
+	if (w->mode[0] == '\0') {
+		while (n < sizeof(w->mode) - 1 && n < c->bridge_fqdn.n &&
+		       c->bridge_fqdn.p[n] != '.') {
+			w->mode[n] = c->bridge_fqdn.p[n];
+			n++;
+		}
+		put_hello(w);
+		good = !is(w, "refuse");
+	}
+	for (size_t i = 0; i < c->domains_n; i++)
+		good = good || sb_str_eq(c->domains[i].name, SB_STR("good"));
+	say(w, SB_EV_WORKER, good ? 1 : -1, good ? "ready" : "no good domain");
+	if (good)
+		after_ready(w);
+}
+
+static void take_message(struct fake *w, const struct sb_request *r)
+{
+	struct sb_event ev = {
+		.type = SB_EV_OUTCOME,
+		.id = r->id,
+		.outcome = SB_DELIVERED,
+		.status = 200,
+		.contact = r->contact,
+		.user = r->user,
+	};
+
+	if (sb_str_eq(r->text, SB_STR("die"))) {
+		(void)sb_channel_flush(w->ch);
+		_exit(7);
+	}
+	if (is(w, "hold"))
+		return;
+	put(w, &ev);
+	if (is(w, "stray")) {
+		put(w, &ev);
+		ev.id += 1000000;
+		put(w, &ev);
+	}
+}
+
+static void take_request(struct fake *w, const struct sb_request *r)
+{
+	struct sb_event ev = {
+		.contact = r->contact,
+		.user = r->user,
+		.typing = r->typing,
+		.thread = r->thread,
+	};
+
+	if (r->type == SB_REQ_MESSAGE)
+		take_message(w, r);
+	else if (r->type == SB_REQ_TYPING) {
+		ev.type = SB_EV_TYPING;
+		put(w, &ev);
+	}
+	else if (r->type == SB_REQ_SESSIONS && !is(w, "hold")) {
+		ev.type = SB_EV_SESSIONS_END;
+		put(w, &ev);
+	}
+}
+
+static void take_frame(struct fake *w, const struct sb_frame *f)
+{
+	if (f->kind == SB_FRAME_CONFIG)
+		take_config(w, &f->config);
+	else if (f->kind == SB_FRAME_REQUEST)
+		take_request(w, &f->request);
+	else if (f->kind == SB_FRAME_PING)
+		(void)sb_channel_put_ping(w->ch, true);
+	else if (f->kind == SB_FRAME_SHUTDOWN && !is(w, "stuck"))
+		_exit(0);
+}
+
+int main(void)
+{
+	struct fake w = {NULL, ""};
+	struct sb_frame f;
+	int got;
+
+	if (sb_channel_new(&w.ch, CHANNEL_FD) != SB_OK)
+		return 93;
+	for (;;) {
+		struct pollfd p = {CHANNEL_FD, POLLIN, 0};
+
+		while ((got = sb_channel_get(w.ch, &f)) == 1)
+			take_frame(&w, &f);
+		if (got < 0)
+			return 94;
+		if (sb_channel_pending(w.ch))
+			p.events |= POLLOUT;
+		(void)poll(&p, 1, -1);
+		(void)sb_channel_flush(w.ch);
+		if (sb_channel_fill(w.ch) != SB_OK) {
+			while (is(&w, "stuck"))
+				pause();
+			sb_channel_free(w.ch);
+			return 0;
+		}
+	}
+}
