@@ -40,7 +40,8 @@ local function look_up(map, name, kind)
 	local entry = map[domain or name];
 	if not entry then return nil, false; end
 	local ip, port = entry:match("^([^:]+):?(%d*)$");
-	if domain and kind == SRV then return string.pack(">I2I2I2", 0, 0, tonumber(port) or 5269) .. encode_name(domain), true; end
+	-- The target is the address, spelt as a name: ejabberd looks targets up by getaddrinfo, which asks the machine's resolver.
+	if domain and kind == SRV then return string.pack(">I2I2I2", 0, 0, tonumber(port) or 5269) .. encode_name(ip), true; end
 	if not domain and kind == A then return string.char(ip:match("^(%d+)%.(%d+)%.(%d+)%.(%d+)$")), true; end
 	return nil, true;
 end

@@ -160,7 +160,8 @@ function Edge:raw(options)
 		server_name = options.server_name or self.bridge.fqdn, from = options.from or self.ip }, handlers);
 end
 
-local function connection(self)
+--- A connection to the bridge out of the pool.
+function Edge:connection()
 	if #self.out < self.limit then
 		local conn = self:raw();
 		attach(self, conn);
@@ -183,7 +184,7 @@ end
 function Edge:send_request(bytes, branch, sent, on_response)
 	sent.message = assert(sip.parse_head(bytes:match("^(.-)\r\n\r\n")));
 	sent.message.body = bytes:match("\r\n\r\n(.*)$");
-	sent.conn = sent.conn or connection(self);
+	sent.conn = sent.conn or self:connection();
 	sent.on_response = on_response;
 	record(self, "out", sent.message, sent.conn);
 	if sent.message.method ~= "ACK" then self.client[branch .. sent.message.method] = sent; end

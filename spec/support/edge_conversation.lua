@@ -53,6 +53,13 @@ end
 
 -- --------------------------------------------------------------------------------------------------- requests --
 
+-- A dialog stays on one connection, or its requests would overtake each other; edge.spread = true: each on any.
+function Conversation:connection()
+	if self.edge.spread then return nil; end
+	if not self.conn or self.conn.closed then self.conn = self.edge:connection(); end
+	return self.conn;
+end
+
 --- Any request of the dialog. parts: uri, body, type, headers, cseq, route, to, from, options. first: it forms a dialog.
 function Conversation:request(method, parts, first, on_response)
 	if not parts.via then parts.via, parts.branch = words.via(self.edge); end
@@ -61,7 +68,7 @@ function Conversation:request(method, parts, first, on_response)
 	parts.uri = parts.uri or self.target;
 	local sent = setmetatable({ loop = self.loop, method = method, parts = parts }, Sent);
 	sent.transaction = self.edge:send_request(words.request(self.edge, self, parts), parts.branch,
-		{ via = parts.via, record_route = first and self.record_route or nil }, function (response, reason)
+		{ via = parts.via, record_route = first and self.record_route or nil, conn = self:connection() }, function (response, reason)
 			if not response then
 				sent.lost = reason;
 			elseif response.status >= 200 then

@@ -5,7 +5,8 @@
 --		users = { ["juliet@tailspin.com"] = "secret" } })
 --	partner:ctl("registered_users", "tailspin.com")
 --
--- dns as in prosody.lua. Options: address, log ("debug"; "info" unless said), use_starttls ("required" unless said), verify (false: certificates are not looked at: dialback), config (raw YAML), cert.
+-- dns as in prosody.lua. Options: address, log ("info" unless said), use_starttls ("required" unless said), dialback = true
+-- (mod_s2s_dialback), config (raw YAML), cert = { [domain] = certificate }.
 -- The Erlang node listens for nobody but ctl, on a port of its own, without epmd.
 
 local process = require "spec.support.process";
@@ -27,7 +28,6 @@ certfiles:
 ca_file: %q
 s2s_use_starttls: %s
 s2s_cafile: %q
-outgoing_s2s_families: [ipv4]
 listen:
   - { port: 5222, ip: %q, module: ejabberd_c2s, starttls: true, max_stanza_size: 262144, access: c2s }
   - { port: 5269, ip: %q, module: ejabberd_s2s_in, max_stanza_size: 524288 }
@@ -64,8 +64,8 @@ local function configuration(self, options)
 			process.quote(pem), process.quote(pem))));
 		hosts[i], certificates[i] = "  - " .. domain, "  - " .. pem;
 	end
-	local dialback = options.verify == false and "  mod_s2s_dialback: {}" or "";
-	return CONFIG:format(table.concat(hosts, "\n"), options.log or "info", table.concat(certificates, "\n"), options.ca.file,
+	local dialback = options.dialback and "  mod_s2s_dialback: {}" or "";
+	return CONFIG:format(table.concat(hosts, "\n"), options.log or os.getenv("LG_LOG") or "info", table.concat(certificates, "\n"), options.ca.file,
 		options.use_starttls or "required", options.ca.file,
 		self.address, self.address, dialback, options.config or "");
 end

@@ -4,11 +4,11 @@
 --	local partner = prosody.partner(loop, { ca = ca, name = "partner", domains = { "fabrikam.com" },
 --		users = { ["romeo@fabrikam.com"] = "secret" }, dns = dns })
 --	local gateway = prosody.gateway(loop, { ca = ca, domain = "contoso.com", dns = dns, settings = [[ lync_… ]] })
---	gateway:shell("lync status()")
+--	gateway:shell("lync:status()")
 --
 -- dns: a table name -> "ip" or "ip:port", shared by all servers of a spec (fill it before the start). Common options: address,
 -- name, global (raw Lua for the global section), modules (more of them), env, wrap (argv put before, as { "valgrind" }),
--- cert = { [domain] = certificate }, log ("debug"). The gateway takes its C part from the directory LG_BUILD (default build).
+-- cert = { [domain] = certificate }, log ("info" unless said here or by LG_LOG). The gateway takes its C part from the directory LG_BUILD (default build).
 
 local process = require "spec.support.process";
 local ports = require "spec.support.ports";
@@ -79,7 +79,7 @@ local function configuration(self, options, hosts)
 	local paths = { project() .. "/spec/support/prosody_modules", project() .. "/lua" };
 	for _, path in ipairs(options.plugin_paths or {}) do paths[#paths + 1] = path; end
 	local text = GLOBAL:format(self.directory .. "/prosody.pid", self.directory .. "/data", self.directory .. "/prosody.sock",
-		self.directory .. "/certs", quoted_list(paths), self.address, self.address, self.address, options.log or "debug",
+		self.directory .. "/certs", quoted_list(paths), self.address, self.address, self.address, options.log or os.getenv("LG_LOG") or "info",
 		dns_list(options.dns), self.ca.file, table.concat(extra));
 	return text .. (options.global or "") .. "\n" .. hosts;
 end
@@ -105,7 +105,9 @@ function Server:start()
 	if #self.wrap > 0 then argv[#self.wrap + 1] = "lua5.4"; table.insert(argv, #self.wrap + 2, "/usr/bin/prosody"); end
 	if #self.wrap > 0 then table.remove(argv, #self.wrap + 3); end
 	self.process = process.start(self.loop, argv, { name = self.name, env = self.env });
-	self.process:wait_port(self.address, 5269, #self.wrap > 0 and 60 or 15);
+	for _, port in ipairs { 5269, 5222 } do
+		self.process:wait_port(self.address, port, #self.wrap > 0 and 60 or 15);
+	end
 end
 
 function Server:stop(bound)
@@ -139,7 +141,7 @@ function Server:ctl(...)
 	return output, status;
 end
 
---- A command of the running server's shell: output, status.
+--- A command of the running server's shell ("lync:status()"): output, status.
 function Server:shell(command)
 	return self:ctl("shell", command);
 end

@@ -99,7 +99,7 @@ end
 function sip.user_host(uri)
 	local rest = (uri or ""):match("^[sS][iI][pP][sS]?:(.*)$");
 	if not rest then return nil; end
-	local user, host = rest:match("^([^@;?]+)@([^;?:]+)");
+	local user, host = rest:match("^([^@]+)@([^;?:]+)"); -- a user may hold ";" and "?" (RFC 3261 25.1)
 	if not user then user, host = nil, rest:match("^([^;?:]+)"); end
 	return user, host and host:lower();
 end

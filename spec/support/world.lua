@@ -9,7 +9,8 @@
 -- Options: partner = "prosody" (default) | "ejabberd" | false; component = false (a VirtualHost); settings = raw Lua of
 -- the gateway's host; partners = raw Lua, in place of the one entry; wire = { key = value } of lync_bridge_wire;
 -- partner_type; global, modules, wrap (of the gateway's Prosody); edge = options of Edge.new; edge_cert, bridge_cert,
--- edge_address (false: nobody there); users; partner_options; dns; ready = false (do not wait for the bridge).
+-- edge_address (false: nobody there); users; partner_options; dns; other_hosts = { names } of the gateway's Prosody;
+-- ready = false (do not wait for the bridge).
 
 local Loop = require "spec.support.loop";
 local CA = require "spec.support.ca";
@@ -66,6 +67,17 @@ local function start_edge(self, options)
 	self.edge = Edge.new(parameters);
 end
 
+-- Other hosts of the gateway's Prosody, with a certificate each.
+local function other_hosts(self, names)
+	local sections = {};
+	for i, name in ipairs(names or {}) do
+		local cert = self.ca:issue(name, { names = { name } });
+		sections[i] = ("VirtualHost %q\n\tssl = { certificate = %q; key = %q; cafile = %q; capath = \"/nonexistent\" }\n")
+			:format(name, cert.cert, cert.key, self.ca.file);
+	end
+	return table.concat(sections);
+end
+
 local function start_gateway(self, options)
 	self.bridge_cert = options.bridge_cert or self.ca:issue("bridge", { names = { "xmpp.contoso.com" } });
 	local settings = SETTINGS:format(options.edge_address or ports.address("edge"), ports.address("gateway"),
@@ -74,7 +86,7 @@ local function start_gateway(self, options)
 	self.gateway = prosody.gateway(self.loop, {
 		ca = self.ca; name = "gateway"; domain = "contoso.com"; component = options.component; dns = self.dns;
 		settings = settings .. (options.settings or ""); global = options.global; modules = options.modules;
-		wrap = options.wrap; env = options.env; hosts = options.hosts; log = options.log;
+		wrap = options.wrap; env = options.env; hosts = (options.hosts or "")..other_hosts(self, options.other_hosts); log = options.log;
 	});
 end
 

@@ -17,7 +17,7 @@ describe("XMPP servers of the test bench", function ()
 	it("Prosody and ejabberd talk over s2s with certificates", function ()
 		local ca = CA.new(process.directory(loop, "ca"));
 		local dns = { ["fabrikam.com"] = ports.address("fabrikam"), ["tailspin.com"] = ports.address("tailspin") };
-		local first = prosody.partner(loop, { ca = ca, name = "fabrikam", domains = { "fabrikam.com" }, dns = dns,
+		local first = prosody.partner(loop, { ca = ca, name = "fabrikam", log = "debug", domains = { "fabrikam.com" }, dns = dns,
 			users = { ["romeo@fabrikam.com"] = "secret" }, global = "s2s_secure_auth = true" });
 		local second = ejabberd.partner(loop, { ca = ca, name = "tailspin", domains = { "tailspin.com" }, dns = dns,
 			users = { ["juliet@tailspin.com"] = "secret" } });

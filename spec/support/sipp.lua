@@ -1,0 +1,82 @@
+-- sipp.lua: SIPp as the Lync side. Debian's SIPp speaks no TLS, so stunnel stands in between, with mutual TLS both ways.
+-- SPDX-License-Identifier: MIT
+--
+--	sipp.relay(loop, { cert = edge_cert, tls = "127.a.b.c:5061", plain = "127.a.b.c:5060", bridge = "127.a.b.d:5061",
+--		peer = "127.a.b.e:5060", name = "xmpp.contoso.com" })
+--	local uac = sipp.start(loop, { scenario = "uac_im", ip = "127.a.b.e", remote = "127.a.b.c:5060", keys = { contact = "romeo@fabrikam.com" } })
+--	uac:finish()			-- error with SIPp's own words unless every call succeeded
+--
+-- The relay takes TLS on tls and hands it to SIPp at peer; it takes TCP on plain and hands it to the bridge by TLS. Scenarios: sipp/*.xml.
+-- Options of start: scenario, ip, port (5060), remote (UAC), keys, calls (1), rate, timeout (s), transport of the Contact ("tls").
+
+local process = require "spec.support.process";
+
+local sipp = {};
+
+local STUNNEL = [[
+foreground = yes
+pid =
+debug = notice
+[from-bridge]
+accept = %s
+connect = %s
+cert = %s
+key = %s
+CAfile = %s
+requireCert = yes
+verifyChain = yes
+sslVersionMin = TLSv1.2
+[to-bridge]
+client = yes
+accept = %s
+connect = %s
+cert = %s
+key = %s
+CAfile = %s
+verifyChain = yes
+checkHost = %s
+sni = %s
+sslVersionMin = TLSv1.2
+]];
+
+function sipp.relay(loop, options)
+	local directory, cert = process.directory(loop, "stunnel"), options.cert;
+	local config = process.write(directory .. "/stunnel.conf", STUNNEL:format(options.tls, options.peer, cert.cert, cert.key, cert.ca,
+		options.plain, options.bridge, cert.cert, cert.key, cert.ca, options.name, options.name));
+	local p = process.start(loop, { "stunnel4", config }, { name = "stunnel" });
+	p:wait_line("Configuration successful", 10);
+	return p;
+end
+
+local function finish(p, seconds)
+	local status = p:wait_end(seconds or 30);
+	if status == 0 then return true; end
+	local log = "";
+	for _, name in ipairs({ "errors", "messages" }) do
+		local f = io.open(p.directory .. "/" .. name);
+		if f then
+			log = log .. name .. ":\n" .. f:read("a"):sub(-6000) .. "\n";
+			f:close();
+		end
+	end
+	error("SIPp ended with status " .. status .. "\n" .. log .. p.output:sub(-1500), 2);
+end
+
+function sipp.start(loop, options)
+	local directory = process.directory(loop, "sipp");
+	local argv = { "sipp", "-sf", process.here .. "sipp/" .. options.scenario .. ".xml", "-t", "t1", "-i", options.ip, "-p",
+		tostring(options.port or 5060), "-m", tostring(options.calls or 1), "-r", tostring(options.rate or 10), "-nostdin", "-trace_err",
+		"-error_file", directory .. "/errors", "-trace_msg", "-message_file", directory .. "/messages", "-timeout",
+		(options.timeout or 20) .. "s", "-timeout_error", "-recv_timeout", tostring((options.timeout or 20) * 1000),
+		"-key", "peer_transport", options.transport or "tls" };
+	for key, value in pairs(options.keys or {}) do
+		for _, word in ipairs({ "-key", key, value }) do argv[#argv + 1] = word; end
+	end
+	if options.remote then argv[#argv + 1] = options.remote; end
+	local p = process.start(loop, argv, { name = "sipp", quiet = true, env = { TERM = "dumb" }, cwd = directory });
+	p.directory, p.finish = directory, finish;
+	if not options.remote then p:wait_port(options.ip, options.port or 5060); end
+	return p;
+end
+
+return sipp;
