@@ -58,6 +58,7 @@ describe("a partner on ejabberd", function ()
 				romeo:message("lena@contoso.com", "to lena "..i);
 			end
 			assert.equal(200, sent:wait(10));
+			for i = batch * 50 + 1, batch * 50 + 50 do lena:wait_message("to lena "..i, 20); end
 		end
 		local last = 0;
 		w.loop:wait(function ()
@@ -67,7 +68,6 @@ describe("a partner on ejabberd", function ()
 			end
 			return last == 100;
 		end, 20, "100 messages at romeo");
-		for i = 1, 100 do lena:wait_message("to lena "..i, 20); end
 		local order = 0;
 		for _, entry in ipairs(lena.received) do
 			local n = tonumber(entry.text:match("^to lena (%d+)$"));
