@@ -122,18 +122,21 @@ check-asan: deps ## C tests, and specs that load core.so, with address and undef
 	ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) \
 		$(MAKE) BUILD=$(BUILD)-asan CFLAGS='$(ASAN)' SPEC='$(or $(SPEC),$(shell grep -l lync_gateway.core -r spec --include=*_spec.lua))' check-spec
 
-check-valgrind: $(TESTS) ## C tests under valgrind
+check-valgrind: deps ## C tests, and the worker in the demonstration and the wire specs (SPEC=), under valgrind
 	@tools/deps valgrind
+	@$(MAKE) -j$(JOBS) all
 	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUILD)/test/run
+	tools/valgrind-worker $(BUILD) env $(SPEC_ENV) $(LUA) spec/demo/demo.lua
+	tools/valgrind-worker $(BUILD) $(BUSTED) $(or $(SPEC),spec/wire/stanza_spec.lua spec/wire/im_spec.lua)
 
 objects: $(call obj,$(filter %.c,$(C_FILES)))
 
 lint: deps ## House rules, luacheck, shellcheck, gcc -fanalyzer, warnings as errors
 	@tools/deps lint
 	@! $(MAKE) -n help 2>&1 | grep -i warning
-	tools/ccheck $(C_FILES)
+	@tools/ccheck $(C_FILES)
 	luacheck -q $(LUA_FILES) tools/ccheck tools/summary
-	shellcheck tools/deps .ci/run
+	shellcheck tools/deps tools/valgrind-worker .ci/run
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-lint WERROR=1 CFLAGS='-O2 -fanalyzer' objects
 
 FUZZ := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -166,7 +169,7 @@ install: $(CORE) $(WORKER) ## Install where Debian's Prosody 0.12 finds it (DEST
 		$(call place,644,lua/mod_lync_gateway/$$f,$(MODULEDIR)/mod_lync_gateway/$$f); done
 	$(call place,755,$(CORE),$(LUA_CDIR)/lync_gateway/core.so)
 	$(call place,755,$(WORKER),$(LUA_CDIR)/lync_gateway/sipbridge-worker)
-	@[ -e $(DESTDIR)$(SAMPLE) ] || $(call place,640,conf.d/lync-gateway.cfg.lua,$(SAMPLE))
+	@[ -e $(DESTDIR)$(SAMPLE) ] || $(call place,644,conf.d/lync-gateway.cfg.lua,$(SAMPLE))
 
 uninstall: ## Remove what install placed, except the configuration
 	rm -rf $(DESTDIR)$(MODULEDIR)/mod_lync_gateway $(DESTDIR)$(LUA_CDIR)/lync_gateway

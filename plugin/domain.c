@@ -189,12 +189,15 @@ static bool decode(struct label *l, const char *p, size_t n)
 	return true;
 }
 
-/* May stand in a label, case apart. Full stops of other scripts would become
- * separators in an IDNA implementation. */
+/* May stand in a label, case apart. IDNA knows no punctuation and symbols; an
+ * old implementation would turn some of them, and the full stops of other
+ * scripts, into separators. */
 static bool label_cp(uint32_t cp)
 {
 	if (cp < 0x80)
 		return lg_alnum((char)cp) || cp == '-';
+	if (cp >= 0x2000 && cp <= 0x2BFF)
+		return false;
 	return lg_cp_ok(cp) && cp != 0x3002 && cp != 0xFF61;
 }
 

@@ -239,13 +239,15 @@ static size_t plain(char out[WORD_MAX], struct sb_str s)
 	return n;
 }
 
-/* Levenshtein's distance of two plain words. */
+/* Levenshtein's distance of two plain words; 1 where a begins b. */
 static size_t distance(struct sb_str a, struct sb_str b)
 {
 	size_t row[WORD_MAX + 1], i, j, left, diagonal, best;
 	char x[WORD_MAX], y[WORD_MAX];
 	size_t nx = plain(x, a), ny = plain(y, b);
 
+	if (nx >= 3 && nx < ny && memcmp(x, y, nx) == 0)
+		return 1;
 	for (j = 0; j <= ny; j++)
 		row[j] = j;
 	for (i = 1; i <= nx; i++) {

@@ -107,7 +107,8 @@ struct ends {
 static int read_ends(lua_State *L, struct sb_request *r, struct ends *e, int t)
 {
 	int err = lg_jid_to_uri(&r->contact, &r->resource, e->contact,
-				sizeof(e->contact), lg_lua_field(L, t, "contact"));
+				sizeof(e->contact),
+				lg_lua_field(L, t, "contact"));
 
 	if (!err)
 		err = lg_jid_to_uri(&r->user, NULL, e->user, sizeof(e->user),

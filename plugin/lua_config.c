@@ -81,10 +81,10 @@ static void read_wire(lua_State *L, struct sb_wire *w, int t)
 		w->imdn_method.p = lua_tolstring(L, -1, &w->imdn_method.n);
 	lua_pop(L, 1);
 	w->record_route = lg_lua_flag(L, t, "record_route", w->record_route);
-	w->first_message_in_invite = lg_lua_flag(L, t, "first_message_in_invite",
-					  w->first_message_in_invite);
+	w->first_message_in_invite = lg_lua_flag(
+		L, t, "first_message_in_invite", w->first_message_in_invite);
 	w->accept_pager_message = lg_lua_flag(L, t, "accept_pager_message",
-				       w->accept_pager_message);
+					      w->accept_pager_message);
 	w->first_message_wait_ms = period(L, t, "first_message_wait",
 					  w->first_message_wait_ms);
 	w->answer_wait_ms = period(L, t, "answer_wait", w->answer_wait_ms);

@@ -162,11 +162,29 @@ static const char *row_remedy(const struct lg_negotiation *row)
 	       "support_dialback_negotiation = true";
 }
 
-static void judge_row(struct lg_lint *l, const struct lg_partner *p)
+/* v[name] is absent or became need: a warning about what was misspelt would
+ * be about something else. */
+static bool taken(const struct lg_value *v, const char *name, int need)
+{
+	const struct lg_value *word = lg_value_get(v, name);
+
+	return !word || (word->type == LG_V_STRING &&
+			 sb_str_eq(word->u.string,
+				   sb_str_of(lg_need_names[need])));
+}
+
+static void judge_row(struct lg_lint *l, const struct lg_partner *p,
+		      const struct lg_value *v)
 {
 	const struct lg_negotiation *row = p->row;
+	const struct lg_value *dialback;
 	const char *settings;
 
+	dialback = lg_value_get(v, "support_dialback_negotiation");
+	if (!taken(v, "tls_negotiation", p->tls) ||
+	    !taken(v, "sasl_negotiation", p->sasl) ||
+	    (dialback && dialback->type != LG_V_BOOL))
+		return;
 	settings = lg_lint_text(l, "TLS %s, SASL %s, dialback %s",
 				lg_need_names[row->tls],
 				lg_need_names[row->sasl],
@@ -199,7 +217,7 @@ static void read_partner(struct lg_lint *l, struct lg_partner *p,
 	}
 	p->row = lg_negotiation((enum lg_need)p->tls, (enum lg_need)p->sasl,
 				p->dialback);
-	judge_row(l, p);
+	judge_row(l, p, v);
 }
 
 /* The partner of an entry of lync_partners, or NULL and a problem. */

@@ -128,7 +128,9 @@ static int put(struct sb_channel *c, enum sb_frame_kind kind, const void *what)
 
 	if (n > SB_FRAME_HEAD + SB_FRAME_MAX)
 		return SB_ETOOBIG;
-	if (kind != SB_FRAME_REQUEST && kind != SB_FRAME_EVENT)
+	/* Settings are large: they would take the room of the next ping. */
+	if (kind != SB_FRAME_REQUEST && kind != SB_FRAME_EVENT &&
+	    kind != SB_FRAME_CONFIG)
 		max += OUT_RESERVE;
 	r = room(&to, c, n, max);
 	if (r != SB_OK)

@@ -184,7 +184,9 @@ void sb_client_step(struct sb_bridge *b, uint64_t now_ms)
 		heartbeat(b, now_ms);
 	if (!b->ch && b->worker.pid)
 		await_end(b, now_ms);
-	if (b->state == SB_CL_STOPPED && !b->tell && now_ms >= b->restart_ms)
+	/* Also when sb_configure came meanwhile: one process at a time. */
+	if (b->state == SB_CL_STOPPED && !b->worker.pid && !b->tell &&
+	    now_ms >= b->restart_ms)
 		sb_client_start(b, now_ms);
 	sb_client_flush(b);
 }

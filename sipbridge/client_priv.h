@@ -40,7 +40,7 @@ enum sb_client_state {
  */
 struct sb_bridge {
 	struct sb_config *cfg;	/* wanted */
-	struct sb_config *good; /* last that a worker took; NULL: none, or cfg */
+	struct sb_config *good; /* last that was taken; NULL: cfg, or none */
 	unsigned cfg_sent;	/* settings it has not said anything about */
 	int ep;			/* epoll descriptor handed out */
 	struct sb_worker worker;

@@ -71,7 +71,7 @@ static enum sb_typing typing_state(const struct typing *t)
 		return sb_str_eq(s, SB_STR("idle")) ? SB_TYPING_IDLE
 						    : SB_TYPING_NONE;
 	}
-	/* RFC 3994 section 4: a state that is not known means idle */
+	/* a state that is not known is not shown as composing */
 	return sb_str_eq(s, SB_STR("active")) ? SB_TYPING_ACTIVE
 					      : SB_TYPING_IDLE;
 }

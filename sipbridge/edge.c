@@ -467,7 +467,8 @@ void sb_edge_run(struct sb_edge *e)
 	while (!e->stop) {
 		uint64_t now_ms = sb_edge_now();
 
-		su_root_step(e->root, (su_duration_t)sleep_ms(e, wanted, now_ms));
+		su_root_step(e->root,
+			     (su_duration_t)sleep_ms(e, wanted, now_ms));
 		sb_tls_clean();
 		now_ms = sb_edge_now();
 		if (e->agent) {

@@ -70,7 +70,7 @@ bool sb_link_failed(struct sb_link *l, bool probe, uint32_t jitter,
 	if (probe)
 		l->probing = false;
 	else if (!changed)
-		return false; /* one more of the same outage: only probes count */
+		return false; /* the same outage: only probes count */
 	l->state = SB_LINK_DOWN;
 	if (l->failures < 32)
 		l->failures++;

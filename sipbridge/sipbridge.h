@@ -48,8 +48,8 @@ enum sb_err {
 	SB_EBADTEXT = -101, /* not UTF-8, or control characters in a header */
 	SB_EFULL = -300,   /* SB_INFLIGHT_MAX or the channel's buffer is full */
 	SB_ENOMEM = -301,
-	SB_EDOWN = -302,   /* no worker at the moment; it is being restarted */
-	SB_EPROTO = -303,  /* the other side of the channel broke the protocol */
+	SB_EDOWN = -302,   /* no worker at the moment; it is restarted */
+	SB_EPROTO = -303,  /* the channel's other side broke the protocol */
 	SB_ESYS = -304,	   /* a system call failed: errno tells */
 };
 
@@ -84,7 +84,7 @@ struct sb_wire {
 	uint32_t message_timeout_ms;
 	uint32_t imdn_wait_ms;	     /* after 202, before "accepted" is final */
 	uint32_t session_idle_ms;    /* then BYE */
-	uint32_t typing_interval_ms; /* at most one composing to Lync per this */
+	uint32_t typing_interval_ms; /* at most one composing to Lync a time */
 	uint32_t typing_timeout_ms;  /* Lync's composing ends after this */
 	uint32_t options_interval_ms; /* OPTIONS per Edge connection; 0: none */
 };
@@ -92,7 +92,7 @@ struct sb_wire {
 struct sb_config {
 	struct sb_str worker;	   /* path of the worker's executable */
 	struct sb_str bridge_fqdn; /* our name: Via, Contact, Record-Route */
-	struct sb_str listen[SB_LISTEN_MAX]; /* "IP:port", "[IP6]:port", "*:port" */
+	struct sb_str listen[SB_LISTEN_MAX]; /* IP:port, [IP6]:port, *:port */
 	size_t listen_n;	   /* 0: outbound only is refused (SB_EINVAL) */
 	struct sb_str certificate; /* PEM, leaf first, then the chain */
 	struct sb_str key;	   /* PEM, without passphrase */
@@ -143,7 +143,7 @@ struct sb_request {
 	enum sb_request_type type;
 	uint64_t id;		 /* ANSWER: of the event; else set by sb_send */
 	struct sb_str contact;	 /* XMPP user */
-	struct sb_str resource;	 /* of the contact, for the way back; or empty */
+	struct sb_str resource;	 /* contact's, for the way back; or empty */
 	struct sb_str display;	 /* contact's name for From; or empty */
 	struct sb_str user;	 /* Lync user */
 	struct sb_str thread;	 /* or empty */
@@ -153,7 +153,7 @@ struct sb_request {
 	enum sb_typing typing;	 /* TYPING; MESSAGE ignores it */
 	uint32_t flags;		 /* SB_F_*; ANSWER: SB_F_VERIFIED only */
 	int status;		 /* ANSWER: 200, or 400..699 */
-	int diag;		 /* ANSWER: ms-diagnostics-public code, 0: none */
+	int diag;		 /* ANSWER: ms-diagnostics-public; 0: none */
 	struct sb_str reason;	 /* ANSWER: text of the diagnostics */
 };
 
@@ -204,7 +204,7 @@ struct sb_event {
 	bool local;		/* status was made here, no peer said it */
 	int status;		/* OUTCOME: SIP status; EDGE: 1 up, 0 down;
 				   SESSION: dialogs */
-	int diag;		/* OUTCOME: code of ms-diagnostics(-public), 0 */
+	int diag;		/* OUTCOME: ms-diagnostics(-public), or 0 */
 	int retry_after;	/* OUTCOME: seconds, 0: not said */
 	struct sb_str token;	/* stable word: why (SB_TOKENS in docs) */
 	struct sb_str reason;	/* text for people */
@@ -231,7 +231,8 @@ int sb_open(struct sb_bridge **bp, const struct sb_config *c, uint64_t now_ms);
  * certificates change without dropping a connection or a session; listen and
  * bridge_fqdn cannot change (SB_EINVAL: close and open).
  */
-int sb_configure(struct sb_bridge *b, const struct sb_config *c, uint64_t now_ms);
+int sb_configure(struct sb_bridge *b, const struct sb_config *c,
+		 uint64_t now_ms);
 
 /*
  * Queue a request. For SB_REQ_MESSAGE *id becomes the id of its outcome; id may

@@ -100,28 +100,28 @@ static void judge_link(struct sb_client_txn *t, int status, bool local,
 						 : "no connection");
 }
 
-/* A final answer is there: hand it on, and keep or forget the transaction. */
+/* A final answer is there: hand it on, then keep or forget the transaction,
+ * which owns the answer's text until then. */
 static void finish(struct sb_client_txn *t, const struct sb_sip_in *in)
 {
 	struct sb_edge *e = t->edge;
 	struct sb_peer *p = t->peer;
-	uint64_t now_ms = sb_edge_now(), cookie = t->cookie;
-	bool probe = t->probe;
+	uint64_t now_ms = sb_edge_now();
+	bool forks = t->method == SB_M_INVITE && in->status < 300 && t->call_id;
 
 	judge_link(t, in->status, in->local, now_ms);
 	p->open--;
 	e->clients_waiting--;
-	if (t->method == SB_M_INVITE && in->status < 300 && t->call_id) {
-		if (t->orq)
-			nta_outgoing_destroy(t->orq);
-		t->orq = NULL;
-		t->answered = true;
-		t->until_ms = now_ms + SB_EDGE_FORK_MS;
-	}
-	else
+	t->answered = true;
+	t->until_ms = now_ms + SB_EDGE_FORK_MS;
+	if (!t->probe)
+		e->hooks.response(e->arg, t->cookie, in);
+	if (!forks)
 		free_txn(t);
-	if (!probe)
-		e->hooks.response(e->arg, cookie, in);
+	else if (t->orq) {
+		nta_outgoing_destroy(t->orq);
+		t->orq = NULL;
+	}
 	sb_client_pump(e, p, now_ms);
 }
 
@@ -332,7 +332,7 @@ int sb_client_stray(struct sb_edge *e, nta_agent_t *agent, msg_t *msg,
 	    && sip->sip_status->st_status / 100 == 2)
 		for (t = e->clients; t; t = t->next)
 			if (t->answered && t->call_id
-			    && strcmp(t->call_id, sip->sip_call_id->i_id) == 0) {
+			    && !strcmp(t->call_id, sip->sip_call_id->i_id)) {
 				if (sb_sofia_read(&in, &e->scratch, msg, sip)
 				    == 0) {
 					in.domain = sb_sofia_host(in.to.uri);

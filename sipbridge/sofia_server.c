@@ -293,7 +293,8 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 	}
 	d = speaks_for(e, irq, sb_sofia_host(in.from.uri));
 	if (!d) {
-		refuse(e, irq, sb_sofia_host(in.from.uri), 403, 1002, "from-domain",
+		refuse(e, irq, sb_sofia_host(in.from.uri), 403, 1002,
+		       "from-domain",
 		       "The certificate does not speak for From's domain");
 		return 0;
 	}

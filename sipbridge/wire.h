@@ -52,19 +52,19 @@ struct sb_sip_in {
 	struct sb_str method_name;
 	int status;		 /* response: 100..699; request: 0 */
 	struct sb_str phrase;
-	bool local;		 /* response made by our own stack: time-out 408,
-				    no connection 503 */
-	struct sb_str domain;	 /* SIP domain (struct sb_domain name) whose Edge
-				    the connection belongs to and that From (in a
-				    request) was checked against */
+	bool local;		 /* response of our own stack: time-out 408, no
+				    connection 503 */
+	struct sb_str domain;	 /* SIP domain (struct sb_domain name) that the
+				    connection's Edge serves; From of a request
+				    was checked against it */
 	struct sb_str request_uri;
 	struct sb_party from, to;
 	struct sb_str call_id;
 	uint32_t cseq;
 	struct sb_str contact;	 /* URI in brackets, byte for byte */
-	struct sb_str record_route[SB_ROUTES_MAX]; /* header values, byte for
-						      byte, in order; one may hold
-						      several, comma-separated */
+	/* header values, byte for byte, in order; one may hold several,
+	 * comma-separated */
+	struct sb_str record_route[SB_ROUTES_MAX];
 	size_t record_route_n;
 	struct sb_str content_type; /* whole value */
 	struct sb_str body;
@@ -124,8 +124,9 @@ struct sb_wire_ops {
 	int (*request)(void *arg, uint64_t cookie, const struct sb_sip_out *m);
 	/* CANCEL the INVITE of that cookie; its final response still comes. */
 	void (*cancel)(void *arg, uint64_t cookie);
-	/* Answer the server transaction `txn` of sb_sessions_request(). After a
-	 * final answer txn is gone, except an INVITE's until ACK or time-out. */
+	/* Answer the server transaction `txn` of sb_sessions_request(). After
+	 * a final answer txn is gone, except an INVITE's until ACK or
+	 * time-out. */
 	void (*respond)(void *arg, uint64_t txn, const struct sb_sip_out *m);
 	/* Hand an event to the plugin. */
 	void (*event)(void *arg, const struct sb_event *ev);

@@ -45,9 +45,25 @@ static void put_event(void *arg, const struct sb_event *ev)
 {
 	struct worker *w = arg;
 	int err = sb_channel_put_event(w->channel, ev);
+	struct sb_event bare;
 
+	if (err == SB_EINVAL || err == SB_ETOOBIG || err == SB_EBADTEXT) {
+		/* a text that may not cross: what remains still tells the
+		 * fate (an offer or a message without answer gets 504) */
+		bare = (struct sb_event){
+			.type = ev->type, .id = ev->id, .status = ev->status,
+			.outcome = ev->outcome, .local = ev->local,
+			.token = SB_STR("bad-text"),
+		};
+		if (ev->type != SB_EV_OUTCOME)
+			bare = (struct sb_event){
+				.type = SB_EV_LOG, .status = 3,
+				.text = SB_STR("an event held what may not "
+					       "cross the channel")};
+		err = sb_channel_put_event(w->channel, &bare);
+	}
 	/* An event that is lost breaks a promise; a new worker keeps it. */
-	if (err == SB_EFULL || err == SB_ENOMEM)
+	if (err)
 		end(w, 1);
 }
 
@@ -299,7 +315,7 @@ static void prepare_process(void)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	prctl(PR_SET_NAME, "lync-sipbridge");
-	/* the main thread's stack grows up to what the limit says at the time */
+	/* the main thread's stack grows up to the limit of the moment */
 	if (getrlimit(RLIMIT_STACK, &r) == 0 && r.rlim_cur < STACK_BYTES) {
 		r.rlim_cur = r.rlim_max < STACK_BYTES ? r.rlim_max
 						      : STACK_BYTES;

@@ -33,7 +33,7 @@
  *   forget                     empty the queue unread
  *
  * Expectations: KEY=VALUE equal, KEY~VALUE contains, KEY!VALUE contains not;
- * an absent value equals "". Keys: see put_message() and on_event() in sim.c.
+ * an absent value equals "". Keys: see sim_put_message(), on_event().
  * Keys of lync and reply: contact user (the pair) from to ruri from_tag to_tag
  * display epid call_id cseq domain target type body supported require subject
  * lang first endpoints message_id diagnostics phrase retry_after local
@@ -41,7 +41,6 @@
  *
  * At the end everything open is answered, and nothing may be left (sim_drain).
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -346,79 +346,6 @@ TEST(channel_malformed)
 	CHECK_INT(decode(&f, guard(SB_STR("\7\0\0\0\1\1\1\0\0\0x"))), 1);
 }
 
-/* --------------------------------------------------------------- check -- */
-
-TEST(check_uri)
-{
-	static const char *const good[] = {
-		"sip:a@b", "sip:a.b-c_d%20e@x.example", "sip:O'Hara@b.c",
-		"sip:a@[2001:db8::1]", "sip:%C3%A9@xn--bcher-kva.example"};
-	static const char *const bad[] = {
-		"sip:", "sip:@b", "sip:a@", "sip:a", "a@b", "sips:a@b",
-		"sip:a@B.example", "sip:a@b;x", "sip:a@b>", "sip:a b@c",
-		"sip:a@b@c", "sip:a%2@b", "sip:a%zz@b", "sip:a%@b",
-		"sip:\xc3\xa9@b", "sip:a@b\r\n", "SIP:a@b", "sip:a\"@b",
-		"sip:<a>@b", "sip:a@b?c"};
-
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		test_note(good[i]);
-		CHECK(sb_check_text(guard(sb_str_of(good[i])), SB_TXT_URI));
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		test_note(bad[i]);
-		CHECK(!sb_check_text(guard(sb_str_of(bad[i])), SB_TXT_URI));
-	}
-	test_note(NULL);
-}
-
-TEST(check_characters)
-{
-	static const char *const bad[] = {
-		"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf",
-		"\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-		"\xf5\x80\x80\x80", "\xc3", "\xe2\x82", "\xf0\x9f\x98",
-		"\xef\xbf\xbe", "\xef\xbf\xbf", "\r", "\x01", "\x1b"};
-	static const char *const good[] = {
-		"", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
-		"\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbd",
-		"\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		CHECK(!sb_check_text(guard(sb_str_of(bad[i])), SB_TXT_TEXT));
-		CHECK(!sb_check_text(guard(sb_str_of(bad[i])), SB_TXT_LINE));
-	}
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		CHECK(sb_check_text(guard(sb_str_of(good[i])), SB_TXT_TEXT));
-		CHECK(sb_check_text(guard(sb_str_of(good[i])), SB_TXT_LINE));
-	}
-	CHECK(sb_check_text(SB_STR("a\n\tb"), SB_TXT_TEXT));
-	CHECK(!sb_check_text(SB_STR("a\nb"), SB_TXT_LINE));
-	CHECK(!sb_check_text(SB_STR("a\tb"), SB_TXT_LINE));
-	CHECK(!sb_check_text(SB_STR("a\0b"), SB_TXT_TEXT));
-	CHECK(!sb_check_text(SB_STR("\x7f"), SB_TXT_LINE));
-}
-
-TEST(check_config_misuse)
-{
-	struct sb_config c = config();
-
-	CHECK_INT(sb_check_config(&c), SB_OK);
-	c.domains_n = SB_DOMAINS_MAX + 1;
-	CHECK_INT(sb_check_config(&c), SB_ETOOBIG);
-	c = config();
-	c.domains[3].port = 0;
-	CHECK_INT(sb_check_config(&c), SB_EINVAL);
-	c = config();
-	c.min_tls = SB_STR("1.1");
-	CHECK_INT(sb_check_config(&c), SB_EINVAL);
-	c = config();
-	c.wire.session_idle_ms = UINT32_MAX;
-	CHECK_INT(sb_check_config(&c), SB_EINVAL);
-	c = config();
-	c.key = SB_NOSTR;
-	CHECK_INT(sb_check_config(&c), SB_EINVAL);
-}
-
 /* ------------------------------------------------------------- channel -- */
 
 static bool pair(struct sb_channel *c[2])
@@ -589,18 +516,4 @@ TEST(channel_hello_is_the_version)
 	CHECK_SB(f.hello, LG_VERSION);
 	sb_channel_free(c[0]);
 	sb_channel_free(c[1]);
-}
-
-TEST(err_names)
-{
-	CHECK_STR(sb_err_name(SB_OK), "ok");
-	CHECK_STR(sb_err_name(SB_EINVAL), "invalid");
-	CHECK_STR(sb_err_name(SB_ETOOBIG), "too-big");
-	CHECK_STR(sb_err_name(SB_EBADTEXT), "bad-text");
-	CHECK_STR(sb_err_name(SB_EFULL), "full");
-	CHECK_STR(sb_err_name(SB_ENOMEM), "no-memory");
-	CHECK_STR(sb_err_name(SB_EDOWN), "bridge-down");
-	CHECK_STR(sb_err_name(SB_EPROTO), "protocol");
-	CHECK_STR(sb_err_name(SB_ESYS), "system");
-	CHECK_STR(sb_err_name(-9999), "unknown");
 }

@@ -172,7 +172,8 @@ TEST(session_route_set)
 {
 	const struct sb_str own = SB_STR("sip.chat.example");
 	const struct sb_str rr[] = {
-		SB_STR("<sip:a.example;lr>;tag=\"x,y\" , \"N, <m>\" <sip:b;lr>"),
+		SB_STR("<sip:a.example;lr>;tag=\"x,y\" , "
+		       "\"N, <m>\" <sip:b;lr>"),
 		SB_STR("<sip:u@SIP.chat.example:5061;transport=tls;lr>"),
 	};
 	struct sb_str out[4];

@@ -1,0 +1,166 @@
+-- The Lua face of the bridge, with test/fake_worker.c as its worker.
+-- SPDX-License-Identifier: MIT
+
+local core = require "lync_gateway.core";
+local socket = require "socket";
+
+local WORKER = os.getenv("LG_BUILD").."/test/fake-worker";
+local PATIENCE = 10; -- seconds
+
+local function settings(fqdn, other)
+	local result = {
+		worker = WORKER; fqdn = fqdn; listen = { "127.0.0.1:5061" }; certificate = "cert.pem"; key = "key.pem";
+		domains = { { name = "contoso.com"; edge = "sip.contoso.com"; address = "127.0.0.1"; port = 5061 } };
+	};
+	for key, value in pairs(other or {}) do
+		result[key] = value;
+	end
+	return result;
+end
+
+local function request(text, other)
+	local result = { contact = "Romeo@fabrikam.com/orchard"; user = "alice@contoso.com"; text = text };
+	for key, value in pairs(other or {}) do
+		result[key] = value;
+	end
+	return result;
+end
+
+-- The next event of that type; those before it are left out.
+local function await(bridge, kind)
+	local deadline = socket.gettime() + PATIENCE;
+	local fd = bridge:fd();
+	local readable = { getfd = function () return fd; end; dirty = function () return false; end };
+	repeat
+		local event = bridge:next();
+		while event do
+			if event.type == kind then return event; end
+			event = bridge:next();
+		end
+		socket.select({ readable }, nil, math.min(bridge:wait() or 1, 1));
+	until socket.gettime() > deadline;
+	error("no event "..kind);
+end
+
+local function refuses(token, ok, got, text)
+	assert.is_nil(ok);
+	assert.equal(token, got);
+	assert.is_string(text);
+end
+
+describe("core.bridge", function ()
+	local bridge;
+
+	local function open(fqdn, other)
+		bridge = assert(core.bridge(settings(fqdn, other)));
+		return bridge;
+	end
+
+	after_each(function ()
+		if bridge then
+			bridge:close();
+			bridge = nil;
+		end
+	end);
+
+	it("sends a message and tells its outcome with JIDs", function ()
+		local id = assert(open("echo.example"):message(request("hi\r\nthere", { thread = "t"; verified = true })));
+		assert.equal("integer", math.type(id));
+		assert.equal(1, bridge:inflight());
+		assert.same({
+			type = "outcome"; id = id; outcome = "delivered"; status = 200; ["local"] = false;
+			contact = "romeo@fabrikam.com"; user = "alice@contoso.com";
+		}, await(bridge, "outcome"));
+		assert.equal(0, bridge:inflight());
+	end);
+
+	it("carries typing both ways", function ()
+		open("echo.example");
+		for state, want in pairs { composing = "composing"; active = "paused"; paused = "paused"; inactive = "paused" } do
+			assert.is_true(bridge:typing(request(nil, { state = state; thread = "t1" })));
+			local event = await(bridge, "typing");
+			assert.equal(want, event.typing);
+			assert.equal("t1", event.thread);
+		end
+		refuses("invalid", bridge:typing(request(nil, { state = "dancing" })));
+	end);
+
+	it("takes the rest", function ()
+		open("echo.example");
+		assert.is_true(bridge:ended(request(nil)));
+		assert.is_true(bridge:answer(1, 200, nil, nil, { verified = true }));
+		assert.is_true(bridge:answer(1, 404, 1003, "No such user"));
+		assert.is_true(bridge:sessions());
+		await(bridge, "sessions-end");
+		assert.is_true(bridge:configure(settings("echo.example", { rate = 20 })));
+	end);
+
+	it("fails what was under way when the worker dies, and comes back", function ()
+		local id = assert(open("echo.example"):message(request("die")));
+		local event = await(bridge, "outcome");
+		assert.equal(id, event.id);
+		assert.equal("failed", event.outcome);
+		assert.equal("bridge-died", event.token);
+		assert.equal(503, event.status);
+		assert.is_true(event["local"]);
+		assert.same({ core.to_condition(503) }, { event.condition, event.error_type });
+		assert.equal(0, await(bridge, "worker").status);
+		assert.equal(1, await(bridge, "worker").status);
+		assert.is_true(bridge:pid() > 0);
+	end);
+
+	it("refuses bad requests", function ()
+		open("echo.example");
+		refuses("bad-jid", bridge:message(request("x", { contact = "@x" })));
+		refuses("no-user", bridge:message(request("x", { user = "contoso.com" })));
+		refuses("invalid", bridge:message(request("")));
+		refuses("too-big", bridge:message(request(("x"):rep(16385))));
+		refuses("bad-text", bridge:message(request("x", { thread = "a\nRoute: b" })));
+		refuses("bad-text", bridge:message(request("\xff")));
+		refuses("bad-text", bridge:message(request("a\0b")));
+		refuses("invalid", bridge:answer(1, 302));
+		refuses("invalid", bridge:answer(1, 2 ^ 32 + 200 | 0));
+		assert.has_error(function () bridge:message(request({})); end);
+		assert.has_error(function () bridge:message("x"); end);
+	end);
+
+	it("refuses bad settings", function ()
+		refuses("invalid", core.bridge(settings("echo.example", { listen = {} })));
+		refuses("too-big", core.bridge(settings("echo.example", { listen = { 1; 2; 3; 4; 5; 6; 7; 8; 9 } })));
+		refuses("invalid", core.bridge(settings("echo.example", { certificate = false })));
+		refuses("invalid", core.bridge(settings("echo.example", { wire = { session_idle = 1e300 } })));
+		refuses("invalid", core.bridge(settings("echo.example", { wire = { imdn_method = "BYE" } })));
+		refuses("invalid", core.bridge(settings("echo.example",
+			{ domains = { { name = "a"; edge = "b"; port = 70000 } } })));
+		refuses("invalid", open("echo.example"):configure(settings("other.example")));
+		assert.has_error(function () core.bridge(); end);
+		assert.has_error(function () core.bridge(settings("echo.example", { key = {} })); end);
+	end);
+
+	it("is down until other settings come when the worker refuses them", function ()
+		local event = await(open("refuse.example"), "worker");
+		assert.equal(-1, event.status);
+		assert.equal("no good domain", event.reason);
+		refuses("bridge-down", bridge:message(request("x")));
+		local domains = { { name = "good"; edge = "sip.good"; port = 5061 } };
+		assert.is_true(bridge:configure(settings("refuse.example", { domains = domains })));
+		assert.equal(1, await(bridge, "worker").status);
+		assert(bridge:message(request("x")));
+	end);
+
+	it("says goodbye and closes any number of times", function ()
+		await(open("echo.example"), "worker");
+		bridge:shutdown();
+		assert.equal(0, await(bridge, "worker").status);
+		bridge:close();
+		bridge:close();
+		assert.has_error(function () bridge:next(); end, "bridge is closed");
+		assert.is_false(getmetatable(bridge));
+		local kept;
+		do
+			local scoped <close> = assert(core.bridge(settings("echo.example")));
+			kept = scoped;
+		end
+		assert.has_error(function () kept:fd(); end);
+	end);
+end);
