@@ -346,6 +346,36 @@ TEST(channel_malformed)
 	CHECK_INT(decode(&f, guard(SB_STR("\7\0\0\0\1\1\1\0\0\0x"))), 1);
 }
 
+/* Far more elements than the array has, in a frame that is sound otherwise:
+ * they would be written behind the struct. */
+TEST(channel_list_too_long)
+{
+	enum { EXTRA = 3000 };
+	static char more[ROOM];
+	const struct sb_str one = SB_STR("\3\6\0\0\0\1\1\0\0\0x");
+	struct sb_config c = config();
+	struct sb_frame f;
+	size_t n, at = 0, len;
+
+	c.listen_n = SB_LISTEN_MAX;
+	for (size_t i = 0; i < SB_LISTEN_MAX; i++)
+		c.listen[i] = SB_STR("x");
+	c.domains_n = 1;
+	n = sb_frame_encode(more, SB_FRAME_CONFIG, &c);
+	CHECK_INT(decode(&f, guard((struct sb_str){more, n})), 1);
+	while (at < n && memcmp(more + at, one.p, one.n) != 0)
+		at++;
+	REQUIRE(at < n && n + EXTRA * one.n <= sizeof(more));
+	memmove(more + at + EXTRA * one.n, more + at, n - at);
+	for (size_t i = 0; i < EXTRA; i++)
+		memcpy(more + at + i * one.n, one.p, one.n);
+	n += EXTRA * one.n;
+	len = n - SB_FRAME_HEAD;
+	for (size_t i = 0; i < SB_FRAME_HEAD; i++)
+		more[i] = (char)(len >> (8 * i) & 0xff);
+	CHECK_INT(decode(&f, guard((struct sb_str){more, n})), SB_EPROTO);
+}
+
 /* ------------------------------------------------------------- channel -- */
 
 static bool pair(struct sb_channel *c[2])
@@ -406,6 +436,7 @@ TEST(channel_in_is_bounded)
 		fills++;
 	} while (sb_channel_more(c[1]) && fills < 10000);
 	CHECK(fills < 100);
+	CHECK(sb_channel_pending(c[0]) > 500000);
 	do {
 		while (sb_channel_get(c[1], &f) == 1)
 			got++;

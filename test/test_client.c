@@ -112,6 +112,28 @@ TEST(client_drains_a_flood)
 	sb_close(s.b);
 }
 
+/* A worker that was slow and says nothing: the descriptor tells of the room. */
+TEST(client_writes_when_there_is_room)
+{
+	uint64_t end;
+	struct rig s;
+
+	REQUIRE(rig_start(&s, "hold.example"));
+	CHECK(rig_await(&s, &s.ready, 1));
+	kill(sb_worker_pid(s.b), SIGSTOP);
+	for (int i = 0; i < 8000; i++)
+		CHECK_INT(rig_send(&s, "enough to fill a socket"), SB_OK);
+	rig_drain(&s);
+	CHECK(sb_channel_pending(s.b->ch) > 0);
+	CHECK(sb_wait_ms(s.b, rig_clock(&s)) > 2000);
+	kill(sb_worker_pid(s.b), SIGCONT);
+	end = rig_clock(&s) + 2000; /* less than a heartbeat */
+	while (sb_channel_pending(s.b->ch) > 0)
+		REQUIRE(rig_turn(&s, end));
+	CHECK_INT(s.gone, 0);
+	sb_close(s.b);
+}
+
 /* -------------------------------------------------------------- deaths -- */
 
 TEST(client_killed_in_traffic)

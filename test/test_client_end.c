@@ -3,9 +3,11 @@
  * what a worker inherits.
  * SPDX-License-Identifier: MIT
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "client_rig.h"
 
@@ -219,6 +221,7 @@ TEST(client_descriptor_is_drained)
 /* What the worker inherits. */
 TEST(client_spawns_clean)
 {
+	int inherited = fcntl(0, F_DUPFD, 10); /* not closed on exec */
 	sigset_t usr1, before;
 	struct rig s;
 
@@ -236,6 +239,8 @@ TEST(client_spawns_clean)
 			  "dump 0, debug 0, kept 1, usr1 open default");
 		sb_close(s.b);
 	}
+	if (inherited >= 0)
+		close(inherited);
 	signal(SIGUSR1, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	unsetenv("TPORT_LOG");

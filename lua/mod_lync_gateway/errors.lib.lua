@@ -1,8 +1,8 @@
 -- Why something was refused: stable token -> error stanza, and -> SIP answer.
 -- SPDX-License-Identifier: MIT
 --
--- The tokens are those of core.md, plus the gateway's own: loop, no-stream, not-authenticated-for-us, bad-origin,
--- bridge-down, no-settings. Mapping conditions to SIP codes is core.to_status and core.to_condition.
+-- The tokens are those of core.md and of the bridge, plus the gateway's own: loop, no-stream, not-authenticated-for-us,
+-- bad-origin, bridge-down, no-settings. Mapping conditions to SIP codes is core.to_status and core.to_condition.
 
 local st = require "util.stanza";
 local valid_utf8 = require "util.encodings".utf8.valid;
@@ -35,6 +35,15 @@ local tokens = {
 	["bridge-down"] = { "wait", "remote-server-timeout" };
 	["no-stream"] = { "wait", "remote-server-timeout" };
 	["no-settings"] = { "cancel", "service-unavailable" };
+	-- what the bridge says by itself about a message, where no peer gave a status (sipbridge.h: local)
+	["bridge-died"] = { "wait", "remote-server-timeout" };
+	["no-connection"] = { "wait", "remote-server-timeout" };
+	["connection-lost"] = { "wait", "remote-server-timeout" };
+	["timeout"] = { "wait", "remote-server-timeout" };
+	["no-answer"] = { "wait", "recipient-unavailable" };
+	["shutting-down"] = { "wait", "remote-server-timeout" };
+	["queue-full"] = { "wait", "resource-constraint" };
+	["bad-answer"] = { "modify", "not-acceptable" };
 };
 
 function errors.condition(token)
@@ -43,6 +52,14 @@ function errors.condition(token)
 		return entry[1], entry[2];
 	end
 	return "cancel", "internal-server-error";
+end
+
+-- Type and condition of a failed outcome: of its status, unless the bridge made it and says why.
+function errors.outcome(ev)
+	if ev["local"] and tokens[ev.token] then
+		return errors.condition(ev.token);
+	end
+	return ev.error_type or "cancel", ev.condition or "internal-server-error";
 end
 
 -- An error stanza that answers `stanza`; nil when it must not be answered.

@@ -198,7 +198,8 @@ local function new(h)
 			h.log("info", "failed message: %s (token=%s status=%d remote=%q)", h.errors.one_line(ev.reason) or "no reason",
 				ev.token or "none", ev.status or 0, jid_host(entry.contact));
 			local original = st.message({ type = entry.type; from = entry.contact; to = entry.user; id = entry.id });
-			reply(original, ev.error_type or "cancel", ev.condition or "internal-server-error", error_text(ev));
+			local kind, condition = h.errors.outcome(ev);
+			reply(original, kind, condition, error_text(ev));
 		end
 	end
 

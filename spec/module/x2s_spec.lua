@@ -224,8 +224,8 @@ describe("x2s", function ()
 			send { body = "x"; id = "m1" };
 			world.events({ type = "outcome"; id = 1; outcome = "failed"; status = 503; ["local"] = true;
 				reason = "The worker died"; condition = "internal-server-error"; error_type = "cancel"; token = "bridge-died" });
-			local _, _, text = only_error();
-			assert.equal("The worker died (bridge-died)", text);
+			local kind, condition, text = only_error();
+			assert.same({ "wait", "remote-server-timeout", "The worker died (bridge-died)" }, { kind, condition, text });
 		end);
 
 		it("comes once: a second one is ignored", function ()
