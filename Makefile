@@ -1,7 +1,7 @@
 # Lync Gateway for Prosody. SPDX-License-Identifier: MIT
 #
 # Variables: BUILD (where to build), PREFIX and DESTDIR (where to install), CC, CFLAGS,
-# WERROR=1 (warnings are errors), JOBS, T= (names of C tests), SPEC= (spec files), SECONDS= (per fuzz target)
+# WERROR=1 (warnings are errors), V=1 (show commands), JOBS, T= (names of C tests), SPEC= (spec files), SECONDS= (per fuzz target)
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -19,6 +19,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wwrite-strings -Wstrict-prototy
 FORTIFY := $(if $(findstring -fsanitize,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(FORTIFY) $(WARNINGS) $(CFLAGS) -fPIC -fvisibility=hidden -fstack-protector-strong
 ALL_LDFLAGS = -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
+
+say = $(if $(V),,@printf '  %-3s %s\n' $(1) $(2);)
 
 # Asked for on first use: `make deps` and `make help` work before pkg-config is there.
 ask = $(eval $(1) := $$(shell pkg-config $(2)))$($(1))
@@ -59,7 +61,7 @@ $(BUILD)/obj/sipbridge/edge.o $(call obj,$(wildcard sipbridge/sofia_*.c)): SPECI
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(SPECIAL) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(SPECIAL) -MMD -MP -c -o $@ $<
 
 # Other flags, other objects.
 $(BUILD)/flags: FORCE
@@ -70,23 +72,23 @@ $(LG_LIB): $(call obj,$(LG_SRCS))
 $(SB_LIB): $(call obj,$(SB_SRCS))
 $(LG_LIB) $(SB_LIB):
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)$(AR) rcs $@ $^
 
 $(CORE): $(call obj,$(LUA_SRCS)) $(LG_LIB) $(SB_LIB)
 	@mkdir -p $(@D)
-	$(CC) -shared $(ALL_LDFLAGS) -Wl,-z,nodelete -o $@ $(filter %.o,$^) \
+	$(call say,LD,$@)$(CC) -shared $(ALL_LDFLAGS) -Wl,-z,nodelete -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PLUGIN_LIBS)
 	@! nm -D --undefined-only $@ | grep -E ' (lg|sb|su|sip|nta|tport)_' || { echo '$@: refers to what it lacks'; rm $@; false; }
 
 $(WORKER): $(SB_LIB) $(LG_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SOFIA_LIBS) $(PURE_LIBS) -lpthread
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SOFIA_LIBS) $(PURE_LIBS) -lpthread
 
 $(BUILD)/test/run: $(call obj,$(TEST_SRCS)) $(LG_LIB) $(SB_LIB)
 $(BUILD)/test/fake-worker: $(BUILD)/obj/test/fake_worker.o $(LG_LIB) $(SB_LIB)
 $(TESTS):
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS)
 
 deps: ## Install the Debian packages that building and testing need (DEPS="build test")
 	@tools/deps $(or $(DEPS),build test)
@@ -144,17 +146,17 @@ fuzz: deps ## Each fuzz target for SECONDS (60) with libFuzzer
 	@tools/deps fuzz
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-fuzz CC=clang CFLAGS='$(FUZZ) -fsanitize=fuzzer-no-link' fuzz-build
 	@set -e; for f in $(FUZZ_SRCS:fuzz/%.c=%); do \
-		mkdir -p $(BUILD)-fuzz/corpus/$$f; \
-		echo "fuzz: $$f for $(SECONDS) s"; \
-		$(BUILD)-fuzz/fuzz/$$f -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=512 -print_final_stats=1 \
-			-verbosity=0 -artifact_prefix=$(BUILD)-fuzz/$$f- $(BUILD)-fuzz/corpus/$$f \
-			$$([ ! -d fuzz/corpus/$$f ] || echo fuzz/corpus/$$f); \
+		dir=$(BUILD)-fuzz/corpus/$$f; log=$(BUILD)-fuzz/$$f.log; mkdir -p $$dir; \
+		seeds=$$([ ! -d fuzz/corpus/$$f ] || echo fuzz/corpus/$$f); \
+		$(BUILD)-fuzz/fuzz/$$f -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+			-artifact_prefix=$(BUILD)-fuzz/$$f- $$dir $$seeds >$$log 2>&1 || { tail -n 60 $$log; exit 1; }; \
+		echo "fuzz: $$f: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) runs in $(SECONDS) s, no finding"; \
 	done
 
 fuzz-build: $(FUZZ_SRCS:fuzz/%.c=$(BUILD)/fuzz/%)
 $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(LG_LIB) $(SB_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
 
 demo: deps ## Gateway, XMPP partner and Access Edge stand-in on loopback, messages both ways (KEEP=1 leaves it running)
 	@$(MAKE) -j$(JOBS) all

@@ -156,7 +156,11 @@ if compat.is_running(prosody) then
 end
 
 local shell_env = module:shared("/*/admin_shell/env");
-shell_env.lync = module:require "shell".commands(pool, sessions.collect, prosody.reload_config);
+local shell = module:require "shell";
+shell_env.lync = shell.commands(pool, sessions.collect, prosody.reload_config);
+for _, item in ipairs(shell.items(shell_env.lync)) do
+	module:add_item("shell-command", item);
+end
 
 function module.save()
 	return { pool = pool };

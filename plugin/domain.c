@@ -201,16 +201,14 @@ static bool label_cp(uint32_t cp)
 	return lg_cp_ok(cp) && cp != 0x3002 && cp != 0xFF61;
 }
 
-/* One label to lower-case ASCII; *n bytes in out. */
-static int label_ascii(size_t *n, char out[LABEL_MAX], struct sb_str in)
+/* A label with letters beyond ASCII to an A-label. */
+static int label_encode(size_t *n, char out[LABEL_MAX], struct sb_str in)
 {
-	struct label l = {{0}, 0};
-	bool ascii = true;
+	struct label l;
 	size_t i = 0, k;
 	uint32_t cp;
 
-	if (in.n == 0 || in.p[0] == '-' || in.p[in.n - 1] == '-')
-		return LG_EBADDOMAIN;
+	l.n = 0;
 	while (i < in.n) {
 		k = lg_utf8_get(&cp, in.p + i, in.n - i);
 		if (k == 0 || !label_cp(cp))
@@ -218,19 +216,32 @@ static int label_ascii(size_t *n, char out[LABEL_MAX], struct sb_str in)
 		if (l.n >= LABEL_MAX)
 			return LG_ETOOLONG;
 		l.cp[l.n++] = lg_cp_fold(cp);
-		ascii = ascii && cp < 0x80;
 		i += k;
 	}
-	if (!ascii) {
-		k = encode(out, &l);
-		if (k == 0)
+	k = encode(out, &l);
+	if (k == 0)
+		return LG_ETOOLONG;
+	*n = k;
+	return LG_OK;
+}
+
+/* One label to lower-case ASCII; *n bytes in out. */
+static int label_ascii(size_t *n, char out[LABEL_MAX], struct sb_str in)
+{
+	size_t i;
+
+	if (in.n == 0 || in.p[0] == '-' || in.p[in.n - 1] == '-')
+		return LG_EBADDOMAIN;
+	for (i = 0; i < in.n; i++) {
+		if (!lg_alnum(in.p[i]) && in.p[i] != '-')
+			break;
+		if (i >= LABEL_MAX)
 			return LG_ETOOLONG;
-		*n = k;
-		return LG_OK;
+		out[i] = lg_lower(in.p[i]);
 	}
-	for (i = 0; i < l.n; i++)
-		out[i] = (char)l.cp[i];
-	*n = l.n;
+	if (i < in.n)
+		return label_encode(n, out, in);
+	*n = i;
 	return LG_OK;
 }
 

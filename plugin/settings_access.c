@@ -11,7 +11,6 @@
 #define POLICIES "{ global = { enable_xmpp_access = true } }"
 #define SITES "{ [\"site:Redmond\"] = { \"redmond.contoso.com\" } }"
 #define GRANTS "{ [\"carol@contoso.com\"] = \"SalesAccessPolicy\" }"
-#define USER_MAX (LG_JID_MAX + 1)
 
 #define AT(field) .at = offsetof(struct lg_access_policy, field)
 

@@ -1,8 +1,9 @@
 -- `prosodyctl shell lync …` on the running server.
 -- SPDX-License-Identifier: MIT
 --
--- The environment of mod_admin_shell works on 0.12 and 13.0 alike. Commands print through the session and return true
--- and a text; what has to wait returns a promise, which the shell waits for.
+-- 0.12 takes commands from the environment of mod_admin_shell alone, later versions want them described as well
+-- (items). Commands print through the session and return true and a text; what has to wait returns a promise, which the
+-- shell waits for.
 
 local promise = require "util.promise";
 local jid_host = require "util.jid".host;
@@ -134,6 +135,25 @@ function shell.commands(pool, collect, reload)
 	end
 
 	return commands;
+end
+
+local descriptions = {
+	status = { desc = "Bridges, Access Edges, problems; one host or all"; args = { { name = "host"; type = "string" } } };
+	partners = { desc = "Partners and what their settings mean"; args = { { name = "host"; type = "string" } } };
+	sessions = { desc = "Open conversations, of all partners or one"; args = { { name = "partner"; type = "string" } } };
+	reload = { desc = "Read the configuration again"; args = {} };
+};
+
+-- Items "shell-command" for mod_admin_shell after 0.12.
+function shell.items(commands)
+	local items = {};
+	for name, about in pairs(descriptions) do
+		items[#items+1] = {
+			section = "lync"; section_desc = "Lync gateway"; name = name; desc = about.desc; args = about.args;
+			handler = commands[name];
+		};
+	end
+	return items;
 end
 
 return shell;

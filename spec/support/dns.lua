@@ -57,18 +57,18 @@ local function answer(self, packet)
 	return head .. question .. "\xc0\x0c" .. string.pack(">I2I2I4s2", kind, IN, 1, data);
 end
 
---- Start it on an address of its own. map may change while it runs.
-function dns.server(loop, map)
+--- Start it on ip, on a port that is free. map may change while it runs.
+function dns.server(loop, map, ip)
 	local sock = assert(socket.udp4());
-	local self = { map = map, asked = {}, ip = ports.address("dns-" .. tostring(map)) };
+	local self = { map = map, asked = {}, ip = ip or ports.address("dns") };
 	assert(sock:setsockname(self.ip, 0));
 	sock:settimeout(0);
 	local _, port = sock:getsockname();
 	self.port = math.tointeger(tonumber(port));
 	loop:on_readable(sock, function ()
-		local packet, ip, from = sock:receivefrom();
+		local packet, asker, from = sock:receivefrom();
 		local reply = packet and answer(self, packet);
-		if reply then sock:sendto(reply, ip, from); end
+		if reply then sock:sendto(reply, asker, from); end
 	end);
 	loop:at_close(function ()
 		loop:on_readable(sock, nil);

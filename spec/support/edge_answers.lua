@@ -20,10 +20,11 @@ local function to_with_tag(conversation, request)
 end
 
 return function (Conversation)
-	local function accept(self, transaction, again)
+	local function accept(self, transaction, again, headers)
 		local request = transaction.request;
 		self.edge:respond(transaction, { status = 200, to = to_with_tag(self, request), contact = words.gruu(self.user), again = again,
-			record_route = answer_routes(self, request), type = "application/sdp", body = words.sdp("sip:" .. self.user.address) });
+			headers = headers, record_route = answer_routes(self, request), type = "application/sdp",
+			body = words.sdp("sip:" .. self.user.address) });
 		if self.state == "opening" then self.state = "open"; end
 	end
 
@@ -54,7 +55,7 @@ return function (Conversation)
 				return self.edge:respond(transaction, { status = rule.status, reason = rule.reason, to = to_with_tag(self, request),
 					headers = self.user.failure_headers(rule) });
 			end
-			accept(self, transaction, rule.fork == "both");
+			accept(self, transaction, rule.fork == "both", rule.headers);
 			if rule.fork == "both" then accept(other, transaction); end
 			self.user:emit("open", self);
 		end);

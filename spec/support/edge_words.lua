@@ -35,7 +35,8 @@ function words.record_route(edge)
 	return {
 		string.format("<sip:%s:5061;transport=tls;lr;ms-key-info=jAC%%41AKw3n0YrT5xqZ0m2;ms-route-sig=dmQ7%%2fxN2c1oP~%s>;tag=5B1F2A90C4",
 			edge.fqdn:gsub("^%l", string.upper), n),
-		string.format("<sip:pool1.%s:5061;transport=TLS;opaque=state%%3aF:Ci.R%s;lr;ms-route-sig=hb8Jm2s9Xw>;ms-rrsig=hbq0Rr11Tz;tag=A07C11DE",
+		string.format("<sip:pool1.%s:5061;transport=TLS;opaque=state%%3aF:Ci.R%s;lr;ms-route-sig=hb8Jm2s9Xw>"
+			.. ";ms-rrsig=hbq0Rr11Tz;tag=A07C11DE",
 			edge.domain:upper(), n),
 	};
 end
@@ -45,7 +46,8 @@ function words.via(edge)
 	local branch = "z9hG4bK6E0B" .. words.unique() .. ".4FD1C2AA90B33C11";
 	return {
 		string.format('SIP/2.0/TLS %s:54021;branch=%s;branched=FALSE;ms-internal-info="ckA2pV1s,0QyT;9mUe"', edge.ip, branch),
-		"SIP/2.0/TLS 10.1.0.11:61877;branch=z9hG4bK90AB" .. words.unique() .. ";branched=FALSE;ms-received-port=61877;ms-received-cid=2C00",
+		"SIP/2.0/TLS 10.1.0.11:61877;branch=z9hG4bK90AB" .. words.unique()
+			.. ";branched=FALSE;ms-received-port=61877;ms-received-cid=2C00",
 		"SIP/2.0/TLS 10.1.7.42:49733;ms-received-port=49733;ms-received-cid=1A3F00",
 	}, branch;
 end

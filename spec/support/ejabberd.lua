@@ -65,7 +65,8 @@ local function configuration(self, options)
 		hosts[i], certificates[i] = "  - " .. domain, "  - " .. pem;
 	end
 	local dialback = options.dialback and "  mod_s2s_dialback: {}" or "";
-	return CONFIG:format(table.concat(hosts, "\n"), options.log or os.getenv("LG_LOG") or "info", table.concat(certificates, "\n"), options.ca.file,
+	local level = options.log or os.getenv("LG_LOG") or "info";
+	return CONFIG:format(table.concat(hosts, "\n"), level, table.concat(certificates, "\n"), options.ca.file,
 		options.use_starttls or "required", options.ca.file,
 		self.address, self.address, dialback, options.config or "");
 end
@@ -88,7 +89,7 @@ function ejabberd.partner(loop, options)
 	local name = options.name or "ejabberd";
 	local self = setmetatable({ loop = loop, name = name, address = options.address or ports.address(name) }, Server);
 	self.directory = process.directory(loop, name);
-	self.dns = dns.server(loop, options.dns or {});
+	self.dns = dns.server(loop, options.dns or {}, self.address);
 	self.dist_port = ports.free(self.address);
 	self.node = name .. "@lab";
 	process.write(self.directory .. "/inetrc", inetrc(self));

@@ -4,8 +4,8 @@
 --	local proxy = kamailio.start(loop, { cert = edge_cert, ip = ports.address("edge"), bridge = "127.a.b.c:5061",
 --		peer = "127.a.b.d:5060", contacts = "fabrikam.com" })
 --
--- Requests whose From is of the contacts' domain go to the peer, all others to the bridge; so do requests inside a dialog, after the
--- Route entries of the proxy (one for TCP, one for TLS) have been taken off. The proxy demands and verifies certificates.
+-- Requests whose From is of the contacts' domain go to the peer, all others to the bridge; so do requests inside a dialog, after
+-- the Route entries of the proxy (one for TCP, one for TLS) have been taken off. The proxy demands and verifies certificates.
 
 local process = require "spec.support.process";
 
@@ -47,6 +47,10 @@ request_route {
 		exit;
 	}
 	xlog("L_NOTICE", "$rm $fu -> $tu from $proto:$si\n");
+	if (is_method("OPTIONS") && !has_totag()) {
+		sl_send_reply("200", "OK");
+		exit;
+	}
 	if (is_method("CANCEL")) {
 		if (t_check_trans()) t_relay();
 		exit;
@@ -95,8 +99,8 @@ function kamailio.start(loop, options)
 	local values = { IP = options.ip, DIR = directory, CONTACTS = options.contacts or "fabrikam.com", PEER = options.peer,
 		BRIDGE = options.bridge };
 	process.write(directory .. "/kamailio.cfg", (CONFIG:gsub("@(%u+)@", values)));
-	local p = process.start(loop, { "kamailio", "-DD", "-E", "-f", directory .. "/kamailio.cfg", "-Y", directory, "-P", directory .. "/pid",
-		"-w", directory }, { name = "kamailio" });
+	local p = process.start(loop, { "kamailio", "-DD", "-E", "-f", directory .. "/kamailio.cfg", "-Y", directory,
+		"-P", directory .. "/pid", "-w", directory }, { name = "kamailio" });
 	p:wait_port(options.ip, 5061, 15);
 	return p;
 end

@@ -8,7 +8,8 @@
 --
 -- dns: a table name -> "ip" or "ip:port", shared by all servers of a spec (fill it before the start). Common options: address,
 -- name, global (raw Lua for the global section), modules (more of them), env, wrap (argv put before, as { "valgrind" }),
--- cert = { [domain] = certificate }, log ("info" unless said here or by LG_LOG). The gateway takes its C part from the directory LG_BUILD (default build).
+-- cert = { [domain] = certificate }, log ("info" unless said here or by LG_LOG). The gateway takes its C part from the directory
+-- LG_BUILD (default build).
 
 local process = require "spec.support.process";
 local ports = require "spec.support.ports";
@@ -67,7 +68,7 @@ local function project()
 	return process.here:match("^(.*)/spec/support/$");
 end
 
-local function host_section(self, kind, domain, cert, text)
+local function host_section(self, kind, cert, text)
 	local ssl = string.format("\tssl = { certificate = %q, key = %q, cafile = %q, capath = \"/nonexistent\" }\n", cert.cert, cert.key,
 		self.ca.file);
 	return kind .. "\n" .. ssl .. (text or "") .. "\n";
@@ -79,12 +80,12 @@ local function configuration(self, options, hosts)
 	local paths = { project() .. "/spec/support/prosody_modules", project() .. "/lua" };
 	for _, path in ipairs(options.plugin_paths or {}) do paths[#paths + 1] = path; end
 	local text = GLOBAL:format(self.directory .. "/prosody.pid", self.directory .. "/data", self.directory .. "/prosody.sock",
-		self.directory .. "/certs", quoted_list(paths), self.address, self.address, self.address, options.log or os.getenv("LG_LOG") or "info",
-		dns_list(options.dns), self.ca.file, table.concat(extra));
+		self.directory .. "/certs", quoted_list(paths), self.address, self.address, self.address,
+		options.log or os.getenv("LG_LOG") or "info", dns_list(options.dns), self.ca.file, table.concat(extra));
 	return text .. (options.global or "") .. "\n" .. hosts;
 end
 
-local function start(loop, options, hosts, env)
+local function new_server(loop, options, hosts, env)
 	local self = setmetatable({ loop = loop, ca = options.ca, name = options.name or "prosody",
 		address = options.address or ports.address(options.name or "prosody") }, Server);
 	self.directory = process.directory(loop, self.name);
@@ -155,11 +156,11 @@ end
 
 --- A server with ordinary users.
 function prosody.partner(loop, options)
-	return start(loop, options, function (self)
+	return new_server(loop, options, function (self)
 		local sections = {};
 		for _, domain in ipairs(options.domains) do
 			local cert = (options.cert or {})[domain] or self.ca:issue(self.name .. "-" .. domain, { names = { domain } });
-			sections[#sections + 1] = host_section(self, string.format("VirtualHost %q", domain), domain, cert, options.host);
+			sections[#sections + 1] = host_section(self, string.format("VirtualHost %q", domain), cert, options.host);
 		end
 		return table.concat(sections);
 	end);
@@ -171,11 +172,13 @@ function prosody.gateway(loop, options)
 	if build:sub(1, 1) ~= "/" then build = project() .. "/" .. build; end
 	local env = { LUA_CPATH = build .. "/?.so;;" };
 	for key, value in pairs(options.env or {}) do env[key] = value; end
-	return start(loop, options, function (self)
-		local cert = (options.cert or {})[options.domain] or self.ca:issue(self.name .. "-" .. options.domain, { names = { options.domain } });
-		local kind = options.component == false and string.format("VirtualHost %q\n\tmodules_enabled = { \"lync_gateway\" }", options.domain)
-			or string.format("VirtualHost \"localhost\"\nComponent %q \"lync_gateway\"", options.domain);
-		return host_section(self, kind, options.domain, cert, options.settings) .. (options.hosts or "");
+	return new_server(loop, options, function (self)
+		local domain = options.domain;
+		local cert = (options.cert or {})[domain] or self.ca:issue(self.name .. "-" .. domain, { names = { domain } });
+		local kind = options.component == false
+			and string.format("VirtualHost %q\n\tmodules_enabled = { \"lync_gateway\" }", domain)
+			or string.format("VirtualHost \"localhost\"\nComponent %q \"lync_gateway\"", domain);
+		return host_section(self, kind, cert, options.settings) .. (options.hosts or "");
 	end, env);
 end
 

@@ -1,13 +1,14 @@
--- s2s.lua: a raw server-to-server peer that can do everything wrong: the side that connects. The side that listens: s2s_server.lua.
+-- s2s.lua: a raw server-to-server peer that can do everything wrong: the side that connects. The one that listens: s2s_server.lua.
 -- SPDX-License-Identifier: MIT
 --
 --	local peer = s2s.connect(loop, { from = "fabrikam.com", to = "contoso.com", ip = gateway.address, cert = cert })
 --	peer:authenticate("EXTERNAL")		-- or "dialback": opens, STARTTLS if offered, authenticates; error when refused
 --	peer:send("<message from='romeo@fabrikam.com' to='lena@contoso.com'><body>x</body></message>")
 --
--- Step by step: peer:open(), peer:wait_features(), peer:starttls(), peer:sasl_external(authzid), peer:dialback(key), peer:wait_result();
--- what came: peer.features (element), peer.stanzas, peer.stream_error (condition), peer.closed. Options: version (default "1.0"; false: none),
--- tls (overrides of LuaSec parameters; cert nil: no certificate), direct_tls, header (raw text instead of the stream header), port.
+-- Step by step: peer:open(), peer:wait_features(), peer:starttls(), peer:sasl_external(authzid), peer:dialback(key),
+-- peer:wait_result(); what came: peer.features (element), peer.stanzas, peer.stream_error (condition), peer.closed. Options:
+-- version (default "1.0"; false: none), tls (overrides of LuaSec parameters; cert nil: no certificate), direct_tls, header (raw
+-- text instead of the stream header), port.
 
 local mime = require "mime";
 local stream = require "spec.support.stream";

@@ -4,10 +4,11 @@
 --	local server = s2s_server.new(loop, { domain = "fabrikam.com", ip = ports.address("fabrikam"), cert = cert })
 --	server:wait_stanza(function (stanza) … end)
 --
--- Options, all may be changed while it runs: starttls ("offer" unless said; "required", false), sasl ("EXTERNAL" unless said when TLS is
--- up; false: not offered; "refuse": offered, then refused), dialback (true unless said: offered and accepted; false; "refuse"; "silent"),
--- vouch (what to say to db:verify: "valid" unless said, "invalid", "error", false: no answer), version ("1.0"; false), deaf (accepts the TCP
--- connection, says nothing), cert (nil: TLS with no certificate is impossible, so STARTTLS is not offered), tls (LuaSec overrides).
+-- Options, all may be changed while it runs:
+-- starttls: "offer" (default), "required", false; sasl: "EXTERNAL" (default; over TLS), "refuse" (offered, then refused), false;
+-- dialback: true (default: offered and accepted), "refuse", "silent", false; vouch: the answer to db:verify: "valid" (default),
+-- "invalid", "error", false (none); version: "1.0" (default), false; deaf: takes the connection and says nothing; cert: without one
+-- STARTTLS is not offered; tls: LuaSec overrides.
 -- Facts: server.streams (each with .from, .secure, .mechanism, .stanzas), server.stanzas (all), server.verifications.
 
 local stream = require "spec.support.stream";
@@ -24,7 +25,8 @@ local function features(self, session)
 	local parts = { "<stream:features>" };
 	if session.mechanism ~= "EXTERNAL" then
 		if self.starttls and self.cert and not session.secure then
-			parts[#parts + 1] = string.format("<starttls xmlns='%s'>%s</starttls>", TLS, self.starttls == "required" and "<required/>" or "");
+			parts[#parts + 1] = string.format("<starttls xmlns='%s'>%s</starttls>", TLS,
+				self.starttls == "required" and "<required/>" or "");
 		end
 		if self.sasl and session.secure then
 			parts[#parts + 1] = string.format("<mechanisms xmlns='%s'><mechanism>EXTERNAL</mechanism></mechanisms>", SASL);
@@ -73,7 +75,8 @@ function take.result(self, session, element)
 end
 
 function take.verify(self, session, element)
-	table.insert(self.verifications, { id = element.attr.id, key = element:text(), from = element.attr.from, secure = session.secure });
+	table.insert(self.verifications, { id = element.attr.id, key = element:text(), from = element.attr.from,
+		secure = session.secure });
 	if not self.vouch then return; end
 	session.conn:send("<db:verify" .. attributes({ from = element.attr.to, to = element.attr.from, id = element.attr.id,
 		type = self.vouch }) .. "/>");

@@ -3,11 +3,13 @@
 --
 --	sipp.relay(loop, { cert = edge_cert, tls = "127.a.b.c:5061", plain = "127.a.b.c:5060", bridge = "127.a.b.d:5061",
 --		peer = "127.a.b.e:5060", name = "xmpp.contoso.com" })
---	local uac = sipp.start(loop, { scenario = "uac_im", ip = "127.a.b.e", remote = "127.a.b.c:5060", keys = { contact = "romeo@fabrikam.com" } })
+--	local uac = sipp.start(loop, { scenario = "uac_im", ip = "127.a.b.e", remote = "127.a.b.c:5060",
+--		keys = { user = "lena@contoso.com", contact = "romeo@fabrikam.com", text = "hello" } })
 --	uac:finish()			-- error with SIPp's own words unless every call succeeded
 --
--- The relay takes TLS on tls and hands it to SIPp at peer; it takes TCP on plain and hands it to the bridge by TLS. Scenarios: sipp/*.xml.
--- Options of start: scenario, ip, port (5060), remote (UAC), keys, calls (1), rate, timeout (s), transport of the Contact ("tls").
+-- The relay takes TLS on tls and hands it to SIPp at peer; it takes TCP on plain and hands it to the bridge by TLS.
+-- Scenarios: sipp/*.xml. Options of start: scenario, ip, port (5060), remote (UAC; without it a UAS, which takes calls until
+-- finish), keys, calls (1), rate, timeout (s), transport of the Contact ("tls").
 
 local process = require "spec.support.process";
 
@@ -49,6 +51,7 @@ function sipp.relay(loop, options)
 end
 
 local function finish(p, seconds)
+	if p.server then p:signal("USR1"); end -- no new calls; ends when those it has are done
 	local status = p:wait_end(seconds or 30);
 	if status == 0 then return true; end
 	local log = "";
@@ -65,16 +68,19 @@ end
 function sipp.start(loop, options)
 	local directory = process.directory(loop, "sipp");
 	local argv = { "sipp", "-sf", process.here .. "sipp/" .. options.scenario .. ".xml", "-t", "t1", "-i", options.ip, "-p",
-		tostring(options.port or 5060), "-m", tostring(options.calls or 1), "-r", tostring(options.rate or 10), "-nostdin", "-trace_err",
+		tostring(options.port or 5060), "-r", tostring(options.rate or 10), "-nostdin", "-trace_err",
 		"-error_file", directory .. "/errors", "-trace_msg", "-message_file", directory .. "/messages", "-timeout",
 		(options.timeout or 20) .. "s", "-timeout_error", "-recv_timeout", tostring((options.timeout or 20) * 1000),
 		"-key", "peer_transport", options.transport or "tls" };
+	if options.remote or options.calls then
+		for _, word in ipairs({ "-m", tostring(options.calls or 1) }) do argv[#argv + 1] = word; end
+	end
 	for key, value in pairs(options.keys or {}) do
 		for _, word in ipairs({ "-key", key, value }) do argv[#argv + 1] = word; end
 	end
 	if options.remote then argv[#argv + 1] = options.remote; end
 	local p = process.start(loop, argv, { name = "sipp", quiet = true, env = { TERM = "dumb" }, cwd = directory });
-	p.directory, p.finish = directory, finish;
+	p.directory, p.finish, p.server = directory, finish, not options.remote;
 	if not options.remote then p:wait_port(options.ip, options.port or 5060); end
 	return p;
 end

@@ -128,7 +128,8 @@ end
 function Client:message(to, body, options)
 	options = options or {};
 	local id = options.id or next_id();
-	local parts = { "<message" .. attributes({ to = to, id = id, type = options.type or "chat", ["xml:lang"] = options.lang }) .. ">" };
+	local attr = { to = to, id = id, type = options.type or "chat", ["xml:lang"] = options.lang };
+	local parts = { "<message" .. attributes(attr) .. ">" };
 	if options.subject then parts[#parts + 1] = "<subject>" .. escape(options.subject) .. "</subject>"; end
 	if body then parts[#parts + 1] = "<body>" .. escape(body) .. "</body>"; end
 	if options.thread then parts[#parts + 1] = "<thread>" .. escape(options.thread) .. "</thread>"; end

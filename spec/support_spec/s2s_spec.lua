@@ -19,7 +19,8 @@ describe("raw s2s peers", function ()
 		server = prosody.partner(loop, { ca = ca, name = "fabrikam", domains = { "fabrikam.com" }, dns = dns,
 			users = { ["romeo@fabrikam.com"] = "secret" }, global = "s2s_secure_auth = false" });
 		romeo = xmpp.connect(loop, { jid = "romeo@fabrikam.com", ip = server.address, ca = ca });
-		peer_server = s2s_server.new(loop, { domain = "evil.com", ip = dns["evil.com"], cert = ca:issue("evil", { names = { "evil.com" } }) });
+		peer_server = s2s_server.new(loop, { domain = "evil.com", ip = dns["evil.com"],
+			cert = ca:issue("evil", { names = { "evil.com" } }) });
 	end);
 	teardown(function () loop:close(); end);
 

@@ -112,6 +112,8 @@ describe("to_jid", function ()
 		{ "sip:a@XN--Bcher-KVA.example", "a@bücher.example" };
 		{ "sip:a@xn--fiqs8s", "a@中国" };
 		{ "sip:a@xn--a-ecp.example", "a@xn--a-ecp.example" };
+		{ "sip:a@xn---fiqs8s", "a@xn---fiqs8s" };
+		{ "sip:a@xn--99999999", "a@xn--99999999" };
 	};
 	for _, vector in ipairs(vectors) do
 		it(vector[1], function ()
@@ -134,6 +136,8 @@ describe("to_jid", function ()
 		["sip:a@h;gr=1;gr=2"] = "bad-uri"; ["sip:a@h;gr=%00"] = "bad-uri"; ["sip:a@h;gr=%ff"] = "bad-uri";
 		["sip:%00@h"] = "bad-uri"; ["sip:a%0D%0Ab@h"] = "bad-uri"; ["sip:a%7F@h"] = "bad-uri"; ["sip:a%C2%85@h"] = "bad-uri";
 		["sip:%C3@h"] = "bad-uri"; ["sip:%C0%AF@h"] = "bad-uri"; ["sip:%ED%A0%80@h"] = "bad-uri"; ["sip:%FF@h"] = "bad-uri";
+		["sip:%E0%80%AF@h"] = "bad-uri"; ["sip:%F0%80%80%AF@h"] = "bad-uri"; ["sip:%F4%90%80%80@h"] = "bad-uri";
+		["sip:%E0%A0@h"] = "bad-uri"; ["sip:%80@h"] = "bad-uri"; ["sip:%EF%BF%BF@h"] = "bad-uri";
 		["sip:fü@h"] = "bad-uri"; ["sip:a\0b@h"] = "bad-uri"; ["sip:a@h\r\nTo: x"] = "bad-uri"; ["sip:a\\b@h"] = "bad-uri";
 		["sip:%20a@h"] = "bad-uri"; ["sip:a%20@h"] = "bad-uri"; ["sip:a%E2%80%AEb@h"] = "bad-uri";
 		["sip:a%EF%BC%A0b@h"] = "bad-uri"; ["sip:a@" .. ("x"):rep(64)] = "too-long";

@@ -4,6 +4,8 @@
 -- Each name has an A record and, as a domain, _xmpp-server._tcp pointing at itself with the given port (5269 unless said).
 -- What is not in the table does not exist, so nothing ever asks the real DNS.
 
+-- luacheck: globals module
+
 module:set_global();
 
 local adns = require "net.adns";
