@@ -41,10 +41,11 @@ Component "contoso.com" "lync_gateway"
 			partner_type = "federated";
 			description = "Fabrikam, contract 4711";
 			-- additional_domains = { "na.fabrikam.com" };
-			-- The stream to the partner; these are the defaults.
-			-- tls_negotiation = "required";             -- or "optional", "not_supported"
-			-- sasl_negotiation = "required";            -- or "optional", "not_supported"
-			-- support_dialback_negotiation = true;
+			-- The stream to the partner: TLS, and a certificate on either side. Lync's default for dialback is true,
+			-- but where both are required it has nothing to do, and check says so.
+			tls_negotiation = "required";                -- or "optional", "not_supported"
+			sasl_negotiation = "required";               -- or "optional", "not_supported"
+			support_dialback_negotiation = false;
 			-- enable_keep_alive = true;
 			-- connection_limit = 20;
 			-- proxy_fqdn = "xmpp.fabrikam.com:5269";    -- unless the DNS says
