@@ -102,7 +102,7 @@ local resolver = module:require "resolver".new({
 }, pool.addresses);
 
 bridges.adopt(pool, { core = core; timer = compat.timer; log = log; pump = pump; resolver = resolver;
-	desire = function (hosts, address_of) return plan.make(hosts, address_of, bridges.equal); end; });
+	desire = function (hosts, address_of) return plan.make(hosts, address_of, bridges.equal, idna_to_ascii); end; });
 
 for _, record in pairs(pool.records) do -- after a reload
 	pump.watch(record);

@@ -81,6 +81,17 @@ static void set_outcome(lua_State *L, const struct sb_event *ev)
 	lua_setfield(L, -2, "error_type");
 }
 
+/* As Prosody spells it; what is no domain name (a peer wrote it) stays. */
+static void set_domain(lua_State *L, struct sb_str domain)
+{
+	char buf[LG_DOMAIN_MAX];
+	struct sb_str unicode = domain;
+
+	if (domain.n && lg_domain_unicode(&unicode, buf, domain) != LG_OK)
+		unicode = domain;
+	lg_lua_set(L, "domain", unicode);
+}
+
 static void set_texts(lua_State *L, const struct sb_event *ev)
 {
 	lg_lua_set(L, "display", ev->display);
@@ -88,7 +99,7 @@ static void set_texts(lua_State *L, const struct sb_event *ev)
 	lg_lua_set(L, "subject", ev->subject);
 	lg_lua_set(L, "lang", ev->lang);
 	lg_lua_set(L, "text", ev->text);
-	lg_lua_set(L, "domain", ev->domain);
+	set_domain(L, ev->domain);
 	lg_lua_set(L, "token", ev->token);
 	lg_lua_set(L, "reason", ev->reason);
 }

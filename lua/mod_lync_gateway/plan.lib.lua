@@ -25,10 +25,12 @@ local function first_difference(equal, a, b)
 	end
 end
 
-local function add_domain(entry, host, bridge, address)
+-- SIP has A-labels where XMPP has U-labels.
+local function add_domain(entry, host, bridge, address, to_ascii)
 	entry.hosts[host] = true;
 	entry.config.domains[#entry.config.domains+1] = {
-		name = host; edge = bridge.access_edge; address = bridge.address or address; port = bridge.port;
+		name = to_ascii and to_ascii(host) or host;
+		edge = bridge.access_edge; address = bridge.address or address; port = bridge.port;
 	};
 end
 
@@ -53,9 +55,9 @@ local function listen_owner(owners, bridge)
 	end
 end
 
--- hosts: name -> { settings }; address_of(host) -> IP or nil; equal: deep comparison
+-- hosts: name -> { settings }; address_of(host) -> IP or nil; equal: deep comparison; to_ascii(host) -> A-labels or nil
 -- -> { [fqdn] = { config for core.bridge, hosts = set } }, { [host] = why it has no bridge }
-function plan.make(hosts, address_of, equal)
+function plan.make(hosts, address_of, equal, to_ascii)
 	local entries, problems, owners = {}, {}, {};
 	for _, host in ipairs(sorted_hosts(hosts)) do
 		local settings = hosts[host].settings;
@@ -74,7 +76,7 @@ function plan.make(hosts, address_of, equal)
 			else
 				entry = entry or new_entry(host, bridge);
 				entries[bridge.fqdn] = entry;
-				add_domain(entry, host, bridge, address_of(host));
+				add_domain(entry, host, bridge, address_of(host), to_ascii);
 			end
 		end
 	end
