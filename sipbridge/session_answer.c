@@ -35,6 +35,8 @@ void sb_answer_fill(struct sb_sip_out *o, const struct sb_request *r)
 	int diag;
 
 	o->status = r->status >= 400 && r->status <= 699 ? r->status : 500;
+	if (o->status == 408)
+		o->status = 504; /* nobody may answer 408 (RFC 4320 4.2) */
 	o->diagnosed = true;
 	diag = default_diag(o->status, &reason);
 	o->diag = r->diag ? r->diag : diag;
