@@ -13,11 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "content.h"
 #include "sofia_edge.h"
 #include "sofia_names.h"
 
 #define MAX_MESSAGE 262144 /* with the stack's size: no list header overflows */
 #define STEP_MS 1000	   /* the loop's longest sleep */
+#define REFUSALS_SHOWN 10  /* a second: strangers do not fill the log */
 #define NOWHERE "/nonexistent" /* Sofia loads no files, sofia_tls_load.c does */
 
 uint64_t sb_edge_now(void)
@@ -60,7 +62,7 @@ void sb_edge_refused(struct sb_edge *e, struct sb_str domain, const char *token,
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (domain.n > 255)
+	if (domain.n > 255 || !sb_utf8_valid(domain))
 		ev.domain = SB_NOSTR;
 	ev.token = sb_str_of(token);
 	ev.reason = sb_str_of(line);
@@ -86,7 +88,18 @@ void sb_edge_link_event(struct sb_edge *e, const struct sb_peer *p, bool up,
 
 static void on_tls_refused(void *arg, const char *token, const char *reason)
 {
-	sb_edge_refused(arg, SB_NOSTR, token, "%s", reason);
+	struct sb_edge *e = arg;
+
+	if (e->refusals++ < REFUSALS_SHOWN)
+		sb_edge_refused(e, SB_NOSTR, token, "%s", reason);
+}
+
+static void tell_refusals(struct sb_edge *e)
+{
+	if (e->refusals > REFUSALS_SHOWN)
+		sb_edge_log(e, 2, "more connections refused: not shown (n=%u)",
+			    e->refusals - REFUSALS_SHOWN);
+	e->refusals = 0;
 }
 
 static int on_fd(struct sb_edge *magic, su_wait_t *w, struct sb_edge *e)
@@ -158,12 +171,17 @@ void sb_edge_free(struct sb_edge *e)
 	free(e);
 }
 
+/* The engine gives up first. */
+static uint32_t timer_c_ms(const struct sb_config *cfg)
+{
+	return cfg->wire.invite_timeout_ms + 60000;
+}
+
 /* Add one transport; the first one makes the agent. */
 static int bind_one(struct sb_edge *e, const struct sb_config *cfg,
 		    const char *ip, unsigned int port, char *why, size_t n)
 {
 	uint32_t t1x64 = cfg->wire.message_timeout_ms;
-	uint32_t timer_c = cfg->wire.invite_timeout_ms + 60000;
 	char url[400];
 
 	snprintf(url, sizeof(url), "sips:%s:%u;maddr=%s", cfg->bridge_fqdn.p,
@@ -182,8 +200,12 @@ static int bind_one(struct sb_edge *e, const struct sb_config *cfg,
 			 * wrote) is not ours; ACKs are matched here */
 			NTATAG_UA(0), NTATAG_MAXSIZE(MAX_MESSAGE),
 			NTATAG_SIPFLAGS(MSG_DO_CANONIC | MSG_DO_EXTRACT_COPY),
+			/* the stack closes the link after a bad header; what
+			 * can be answered, sofia_server.c answers */
+			NTATAG_BAD_REQ_MASK(0),
+			NTATAG_BAD_RESP_MASK(sip_mask_response),
 			NTATAG_SIP_T1X64(t1x64), NTATAG_CANCEL_487(0),
-			NTATAG_TIMER_C(timer_c),
+			NTATAG_TIMER_C(timer_c_ms(cfg)),
 			NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), TAG_END());
 		if (e->agent)
 			return SB_OK;
@@ -376,17 +398,42 @@ static void init_peer(struct sb_edge *e, struct sb_peer *p,
 	sb_pace_init(&p->pace, e->cfg->rate, e->cfg->burst, now_ms);
 }
 
-static void set_peers(struct sb_edge *e)
+/* Those that stay are marked first: no new one takes their place. */
+static void mark_peers(struct sb_edge *e)
 {
-	uint64_t now_ms = sb_edge_now();
+	struct sb_peer *p;
 	size_t i;
 
 	for (i = 0; i < e->peer_n; i++)
 		e->peer[i].used = false;
 	for (i = 0; i < e->cfg->domains_n; i++) {
+		p = find_peer(e, &e->cfg->domains[i]);
+		if (p)
+			p->used = true;
+	}
+}
+
+static void set_pace(struct sb_edge *e, struct sb_peer *p, uint64_t now_ms)
+{
+	struct sb_pace new;
+
+	sb_pace_init(&new, e->cfg->rate, e->cfg->burst, now_ms);
+	if (p->pace.rate != new.rate || p->pace.burst != new.burst)
+		p->pace = new;
+}
+
+static void set_peers(struct sb_edge *e)
+{
+	uint64_t now_ms = sb_edge_now();
+	size_t i;
+
+	mark_peers(e);
+	for (i = 0; i < e->cfg->domains_n; i++) {
 		const struct sb_domain *d = &e->cfg->domains[i];
 		struct sb_peer *p = find_peer(e, d);
 
+		e->tls_peers[i] = (struct sb_tls_peer){
+			d->edge.p, d->address.p, d->port};
 		if (!p) {
 			p = new_peer(e);
 			if (p)
@@ -397,13 +444,10 @@ static void set_peers(struct sb_edge *e)
 			continue;
 		p->used = true;
 		p->link.interval_ms = e->cfg->wire.options_interval_ms;
-		if (p->pace.rate != e->cfg->rate)
-			sb_pace_init(&p->pace, e->cfg->rate, e->cfg->burst,
-				     now_ms);
-		e->tls_peers[i].fqdn = d->edge.p;
-		e->tls_peers[i].address = d->address.p;
+		set_pace(e, p, now_ms);
 	}
 	sb_tls_peers(e->tls, e->tls_peers, e->cfg->domains_n);
+	sb_names_peers(e->tls_peers, e->cfg->domains_n);
 }
 
 int sb_edge_configure(struct sb_edge *e, const struct sb_config *cfg, char *why,
@@ -421,6 +465,9 @@ int sb_edge_configure(struct sb_edge *e, const struct sb_config *cfg, char *why,
 	e->self.fqdn = cfg->bridge_fqdn.p;
 	e->self.record_route = cfg->wire.record_route;
 	e->self.verification = cfg->wire.verification_header;
+	nta_agent_set_params(e->agent,
+			     NTATAG_SIP_T1X64(cfg->wire.message_timeout_ms),
+			     NTATAG_TIMER_C(timer_c_ms(cfg)), TAG_END());
 	set_peers(e);
 	return SB_OK;
 }
@@ -433,6 +480,7 @@ static void each_second(struct sb_edge *e, uint64_t now_ms)
 		e->last_reap_ms = now_ms;
 		sb_tls_reap(e->tls, now_ms);
 		sb_server_tick(e, now_ms);
+		tell_refusals(e);
 	}
 	if (sb_sofia_log_emfile()) {
 		sb_edge_log(e, 3, "no file descriptors left: connections wait");
@@ -446,6 +494,8 @@ static uint32_t sleep_ms(struct sb_edge *e, uint32_t wanted, uint64_t now_ms)
 	uint32_t ms = wanted < STEP_MS ? wanted : STEP_MS, w;
 	size_t i;
 
+	if (e->client_due)
+		return 1;
 	for (i = 0; i < e->peer_n; i++) {
 		const struct sb_peer *p = &e->peer[i];
 

@@ -5,6 +5,9 @@
  */
 #include "session_priv.h"
 
+#define ALLOW                                                                  \
+	"INVITE, ACK, CANCEL, BYE, MESSAGE, INFO, UPDATE, OPTIONS, NOTIFY"
+
 static const struct refusal {
 	const char *token, *reason;
 	int status, diag;
@@ -63,6 +66,9 @@ static void fill(struct sb_sip_out *o, enum sb_refusal why)
 	if (why == SB_R_CONTENT)
 		o->extra[o->extra_n++] =
 			(struct sb_header){"Accept", SB_STR(SB_ACCEPT)};
+	if (o->status == 405) /* RFC 3261 8.2.1 */
+		o->extra[o->extra_n++] =
+			(struct sb_header){"Allow", SB_STR(ALLOW)};
 }
 
 /* Address the answer to m. tag: room for a new one. */

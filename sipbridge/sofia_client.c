@@ -109,10 +109,12 @@ static void finish(struct sb_client_txn *t, const struct sb_sip_in *in)
 	uint64_t now_ms = sb_edge_now();
 	bool forks = t->method == SB_M_INVITE && in->status < 300 && t->call_id;
 
+	/* first: closing a connection makes the stack answer all that is on
+	 * it, t too */
+	t->answered = true;
 	judge_link(t, in->status, in->local, now_ms);
 	p->open--;
 	e->clients_waiting--;
-	t->answered = true;
 	t->until_ms = now_ms + SB_EDGE_FORK_MS;
 	if (!t->probe)
 		e->hooks.response(e->arg, t->cookie, in);
@@ -123,6 +125,14 @@ static void finish(struct sb_client_txn *t, const struct sb_sip_in *in)
 		t->orq = NULL;
 	}
 	sb_client_pump(e, p, now_ms);
+}
+
+/* sb_client_tick() tells, not we. */
+static void defer(struct sb_client_txn *t, int status)
+{
+	t->early = status;
+	t->until_ms = sb_edge_now();
+	t->edge->client_due = true;
 }
 
 /* An answer that nobody gave. */
@@ -138,6 +148,32 @@ static void finish_local(struct sb_client_txn *t, int status)
 	finish(t, &in);
 }
 
+/*
+ * nta's own nta_outgoing_cancel() ends the INVITE at once on a reliable
+ * transport, and then the peer's 487 gets no ACK, nor a 2xx that crosses the
+ * CANCEL a BYE.
+ */
+static void send_cancel(struct sb_client_txn *t)
+{
+	const char *branch = nta_outgoing_branch(t->orq);
+	struct sb_edge *e = t->edge;
+	msg_t *msg;
+
+	t->cancel_sent = true;
+	if (sb_sofia_cancel(&msg, e->agent, t->orq) != SB_OK) {
+		sb_edge_log(e, 2, "CANCEL could not be built");
+		return;
+	}
+	/* without callback: it destroys itself with its answer */
+	e->sending++;
+	if (!nta_outgoing_mcreate(e->agent, NULL, NULL,
+				  (url_string_t *)t->peer->route, msg,
+				  NTATAG_BRANCH_KEY(branch),
+				  NTATAG_USER_VIA(1), TAG_END()))
+		msg_destroy(msg);
+	e->sending--;
+}
+
 static int on_response(struct sb_client_txn *t, nta_outgoing_t *orq,
 		       sip_t const *sip)
 {
@@ -145,11 +181,17 @@ static int on_response(struct sb_client_txn *t, nta_outgoing_t *orq,
 	int status = nta_outgoing_status(orq);
 	struct sb_sip_in in;
 
-	if (t->sending) { /* the engine is not called back from its call */
-		t->early = status;
+	if (t->answered || t->early)
+		return 0;
+	if (e->sending) { /* the engine is not called back from its call */
+		if (status >= 200)
+			defer(t, status);
 		return 0;
 	}
-	if (t->answered || !t->orq)
+	/* not before the peer has shown that it has the INVITE (9.1) */
+	if (status < 200 && t->cancelled && !t->cancel_sent)
+		send_cancel(t);
+	if (status == 100)
 		return 0;
 	if (!sip || nta_sip_is_internal(sip)) {
 		if (status >= 200)
@@ -181,18 +223,15 @@ static void send_txn(struct sb_client_txn *t, uint64_t now_ms)
 	t->msg = NULL;
 	t->until_ms = now_ms + patience_ms(e, t->method);
 	p->open++;
-	t->sending = true;
+	e->sending++;
 	t->orq = nta_outgoing_mcreate(e->agent, on_response, t,
 				      (url_string_t *)p->route, msg,
+				      NTATAG_PASS_100(t->method == SB_M_INVITE),
 				      TAG_END());
-	t->sending = false;
+	e->sending--;
 	if (!t->orq) {
 		msg_destroy(msg);
-		t->early = 500;
-	}
-	if (t->early >= 200) { /* sb_client_tick() tells, not we */
-		t->until_ms = now_ms;
-		e->client_due = true;
+		defer(t, 500);
 	}
 }
 
@@ -233,9 +272,11 @@ static int send_ack(struct sb_edge *e, struct sb_peer *p, msg_t *msg)
 	 * does not bear not finding it */
 	snprintf(branch, sizeof(branch), "z9hG4bKlg%llx",
 		 (unsigned long long)++e->branch);
+	e->sending++;
 	ack = nta_outgoing_mcreate(e->agent, NULL, NULL,
 				   (url_string_t *)p->route, msg,
 				   NTATAG_ACK_BRANCH(branch), TAG_END());
+	e->sending--;
 	if (!ack) {
 		msg_destroy(msg);
 		return SB_ENOMEM;
@@ -306,7 +347,7 @@ void sb_edge_cancel(struct sb_edge *e, uint64_t cookie)
 		if (t->cookie == cookie && t->method == SB_M_INVITE
 		    && !t->answered)
 			break;
-	if (!t || t->cancelled)
+	if (!t || t->cancelled || t->early)
 		return;
 	t->cancelled = true;
 	if (t->msg) { /* never sent: sb_client_tick() answers 487 */
@@ -315,7 +356,9 @@ void sb_edge_cancel(struct sb_edge *e, uint64_t cookie)
 		e->client_due = true;
 		return;
 	}
-	nta_outgoing_cancel(t->orq);
+	if (t->orq && nta_outgoing_status(t->orq) >= 100
+	    && nta_outgoing_status(t->orq) < 200)
+		send_cancel(t);
 	/* 64*T1 for the peer's 487 (RFC 3261 9.1), then ours */
 	t->until_ms = sb_edge_now() + SB_EDGE_FORK_MS;
 }

@@ -25,8 +25,8 @@ struct sb_client_txn {
 	enum sb_method method;
 	bool probe;	      /* OPTIONS of our own */
 	bool answered;	      /* INVITE: a 2xx was handed on */
-	bool cancelled;
-	bool sending;	      /* within nta_outgoing_mcreate() */
+	bool cancelled;	      /* INVITE: nobody wants it any more */
+	bool cancel_sent;
 	int early;	      /* status that came while sending; 0: none */
 	uint64_t until_ms;    /* then it is given up, or forgotten */
 	char *call_id;	      /* INVITE */
@@ -89,11 +89,14 @@ struct sb_edge {
 	size_t clients_waiting; /* without final answer */
 	uint64_t clients_seen_ms; /* the list was looked through */
 	bool client_due;	  /* an answer of ours is owed now */
+	unsigned int sending;	  /* within a call that sends: a broken
+				   connection answers from within it */
 	struct sb_server_txn *servers;
 	size_t servers_n, servers_open;
 	uint32_t free_server;
 	struct sb_server_txn *unacked[SB_ACK_BUCKETS];
 	uint64_t last_reap_ms;
+	unsigned int refusals; /* of the TLS guard, since the last reap */
 	uint64_t branch; /* counts, for ACK */
 	struct sb_scratch scratch;
 };

@@ -53,6 +53,10 @@ struct sb_self {
 int sb_sofia_request(msg_t **mp, nta_agent_t *agent, const struct sb_self *self,
 		     const struct sb_sip_out *m);
 
+/* The CANCEL of an INVITE that was sent (RFC 3261 9.1): its Via and branch, its
+ * Request-URI, no Route, as it had none. Errors: SB_EINVAL, SB_ENOMEM. */
+int sb_sofia_cancel(msg_t **mp, nta_agent_t *agent, nta_outgoing_t *invite);
+
 /* A response from m to irq, with the request's Record-Route lines (as received)
  * when m forms a dialog. Errors as above. */
 int sb_sofia_response(msg_t **mp, nta_incoming_t *irq,

@@ -334,28 +334,70 @@ struct sb_str sb_sofia_host(struct sb_str uri)
 	return (struct sb_str){at + 1, uri.n - (size_t)(at + 1 - uri.p)};
 }
 
-/* The host of the next sip: URI in *v, moving on behind it. */
-static struct sb_str next_host(struct sb_str *v)
+/* Bytes before the first char of `set`, of a quoted string: all of it. */
+static size_t until(struct sb_str v, const char *set)
 {
-	size_t i, start;
+	bool quoted = false;
+	size_t i;
 
-	for (i = 0; i + 4 < v->n; i++) {
-		if (strncasecmp(v->p + i, "sip:", 4) != 0
-		    && strncasecmp(v->p + i, "sips:", 5) != 0)
-			continue;
-		for (start = i; start < v->n && v->p[start] != '@'
-				&& v->p[start] != '>'; start++)
-			;
-		if (start == v->n || v->p[start] != '@')
-			break;
-		i = ++start;
-		while (i < v->n && !strchr(">;:,? \t", v->p[i]))
+	for (i = 0; i < v.n; i++) {
+		if (quoted && v.p[i] == '\\')
 			i++;
-		*v = (struct sb_str){v->p + i, v->n - i};
-		return (struct sb_str){v->p - (i - start), i - start};
+		else if (v.p[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && v.p[i] && strchr(set, v.p[i]))
+			return i;
 	}
-	*v = SB_NOSTR;
-	return SB_NOSTR;
+	return v.n;
+}
+
+static struct sb_str skip(struct sb_str v, size_t n)
+{
+	while (n < v.n && (v.p[n] == ' ' || v.p[n] == '\t'))
+		n++;
+	return (struct sb_str){v.p + n, v.n - n};
+}
+
+/* The next URI of a list of name-addr and addr-spec, moving on behind it. */
+static struct sb_str next_uri(struct sb_str *v)
+{
+	struct sb_str uri;
+	size_t n = until(*v, "<,");
+
+	if (n < v->n && v->p[n] == '<') {
+		*v = skip(*v, n + 1);
+		uri = (struct sb_str){v->p, until(*v, ">")};
+		*v = skip(*v, uri.n);
+	}
+	else {
+		*v = skip(*v, 0);
+		uri = (struct sb_str){v->p, until(*v, ",; \t")};
+	}
+	n = until(*v, ",");
+	*v = n < v->n ? skip(*v, n + 1) : SB_NOSTR;
+	return uri;
+}
+
+/* Of whom a URI is: the host of a sip: one; nothing of tel:, which is of no
+ * domain; of anything else the whole text, which is no domain's name. */
+static struct sb_str owner(struct sb_str uri)
+{
+	const char *at;
+	size_t n;
+
+	if (uri.n >= 4 && strncasecmp(uri.p, "tel:", 4) == 0)
+		return SB_NOSTR;
+	n = uri.n >= 4 && strncasecmp(uri.p, "sip:", 4) == 0    ? 4
+	    : uri.n >= 5 && strncasecmp(uri.p, "sips:", 5) == 0 ? 5
+								 : 0;
+	if (!n)
+		return uri;
+	uri = (struct sb_str){uri.p + n, uri.n - n};
+	at = uri.n ? memchr(uri.p, '@', uri.n) : NULL;
+	n = at ? (size_t)(at - uri.p) + 1 : 0;
+	uri = (struct sb_str){uri.p + n, uri.n - n};
+	uri.n = until(uri, ";:?");
+	return uri.n ? uri : SB_STR("?");
 }
 
 struct sb_str sb_sofia_foreign_identity(const sip_t *sip, struct sb_str domain)
@@ -363,14 +405,16 @@ struct sb_str sb_sofia_foreign_identity(const sip_t *sip, struct sb_str domain)
 	const sip_unknown_t *u;
 
 	for (u = sip->sip_unknown; u; u = u->un_next) {
-		struct sb_str v = sb_str_of(u->un_value), host;
+		struct sb_str v = skip(sb_str_of(u->un_value), 0), host;
 
 		if (!u->un_name
 		    || strcasecmp(u->un_name, "P-Asserted-Identity") != 0)
 			continue;
-		while ((host = next_host(&v)).n)
-			if (!sb_str_caseeq(host, domain))
+		while (v.n) {
+			host = owner(next_uri(&v));
+			if (host.n && !sb_str_caseeq(host, domain))
 				return host;
+		}
 	}
 	return SB_NOSTR;
 }

@@ -141,10 +141,35 @@ static bool looped(const struct sb_edge *e, const sip_t *sip)
 	return false;
 }
 
+/* A header that something depends on, unreadable or there twice. Of others the
+ * stack has dropped what it could not read. */
+static bool spoiled(const sip_t *sip)
+{
+	static const char *const needed[] = {
+		"Via", "From", "To", "Call-ID", "CSeq", "Max-Forwards",
+		"Contact", "Record-Route", "Require", "Content-Type",
+		"Content-Length", "Content-Encoding",
+	};
+	const sip_header_t *h;
+	const char *name;
+	size_t i;
+
+	for (h = (const sip_header_t *)sip->sip_error; h; h = h->sh_next) {
+		name = h->sh_class == sip_error_class ? h->sh_error->er_name
+						      : h->sh_class->hc_name;
+		for (i = 0; name && i < sizeof(needed) / sizeof(*needed); i++)
+			if (strcasecmp(name, needed[i]) == 0)
+				return true;
+	}
+	return false;
+}
+
 /* What is wrong with it, if anything: a status, and why. */
 static int objection(const struct sb_edge *e, const sip_t *sip, int status,
 		     const char **token, const char **reason)
 {
+	if (!status && spoiled(sip))
+		status = 400;
 	if (status) {
 		*token = status == 413 ? "too-large"
 			 : status == 416 ? "not-sip" : "malformed";
@@ -187,26 +212,32 @@ static struct sb_server_txn **bucket(struct sb_edge *e, const char *call_id)
 	return &e->unacked[h % SB_ACK_BUCKETS];
 }
 
+static void expect_ack(struct sb_server_txn *t, const char *call_id,
+		       uint32_t cseq)
+{
+	struct sb_server_txn **b = bucket(t->edge, call_id);
+	char *copy = strdup(call_id);
+
+	if (!copy)
+		return; /* it ends with the time-out */
+	t->call_id = copy;
+	t->cseq = cseq;
+	t->ack_next = *b;
+	t->ack_prev = b;
+	if (*b)
+		(*b)->ack_prev = &t->ack_next;
+	*b = t;
+}
+
 /* Our 2xx is out: wait for its ACK, which comes as a request of its own. */
 static void await_ack(struct sb_server_txn *t)
 {
-	struct sb_edge *e = t->edge;
 	msg_t *msg = nta_incoming_getrequest(t->irq);
 	const sip_t *sip = msg ? sip_object(msg) : NULL;
-	struct sb_server_txn **b;
 
 	t->until_ms = sb_edge_now() + SB_EDGE_ACK_MS;
 	if (sip)
-		t->call_id = strdup(sip->sip_call_id->i_id);
-	if (t->call_id) {
-		t->cseq = sip->sip_cseq->cs_seq;
-		b = bucket(e, t->call_id);
-		t->ack_next = *b;
-		t->ack_prev = b;
-		if (*b)
-			(*b)->ack_prev = &t->ack_next;
-		*b = t;
-	}
+		expect_ack(t, sip->sip_call_id->i_id, sip->sip_cseq->cs_seq);
 	if (msg)
 		msg_destroy(msg);
 }
@@ -274,8 +305,12 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 	(void)leg;
 	if (method == sip_method_ack)
 		take_ack(e, sip);
-	if (method == sip_method_ack || method == sip_method_cancel) {
+	if (method == sip_method_ack) {
 		nta_incoming_destroy(irq);
+		return 0;
+	}
+	if (method == sip_method_cancel) {
+		answer(e, irq, 481, 60010, "This session does not exist");
 		return 0;
 	}
 	status = sb_sofia_read(&in, &e->scratch, NULL, sip);
@@ -337,8 +372,11 @@ void sb_edge_respond(struct sb_edge *e, uint64_t txn,
 			.status = m->status >= 300 ? m->status : 500};
 		err = sb_sofia_response(&msg, t->irq, &e->self, &plain);
 	}
-	if (err == SB_OK)
+	if (err == SB_OK) {
+		e->sending++;
 		nta_incoming_mreply(t->irq, msg);
+		e->sending--;
+	}
 	if (m->status < 200 && err == SB_OK)
 		return;
 	t->answered = true;

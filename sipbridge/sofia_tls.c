@@ -27,8 +27,11 @@ struct conn {
 	int fd;
 	ino_t inode; /* of the socket: tells a reused descriptor */
 	uint64_t born_ms;
+	bool inbound;
 	bool shaking; /* handshake not done */
+	bool dropped; /* by us: Sofia will close it */
 	char peer[INET6_ADDRSTRLEN];
+	uint16_t port; /* of the peer; both unknown while connecting */
 };
 
 static int index_ctx = -1, index_ssl = -1, index_bio = -1;
@@ -41,21 +44,24 @@ static uint64_t clock_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* The address of a socket's peer as text; "" when it has none. */
-static void peer_text(int fd, char *buf, size_t n)
+/* The address of a connection's peer; "" when it has none. */
+static void ask_peer(struct conn *c)
 {
 	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
+	struct sockaddr_in *in4 = (struct sockaddr_in *)&sa;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&sa;
+	socklen_t len = sizeof(sa), n = sizeof(c->peer);
 
-	buf[0] = '\0';
-	if (getpeername(fd, (struct sockaddr *)&sa, &len) < 0)
+	if (c->peer[0] || getpeername(c->fd, (struct sockaddr *)&sa, &len) < 0)
 		return;
-	if (sa.ss_family == AF_INET)
-		inet_ntop(AF_INET, &((struct sockaddr_in *)&sa)->sin_addr, buf,
-			  (socklen_t)n);
-	else if (sa.ss_family == AF_INET6)
-		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&sa)->sin6_addr,
-			  buf, (socklen_t)n);
+	if (sa.ss_family == AF_INET) {
+		inet_ntop(AF_INET, &in4->sin_addr, c->peer, n);
+		c->port = ntohs(in4->sin_port);
+	}
+	else if (sa.ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &in6->sin6_addr, c->peer, n);
+		c->port = ntohs(in6->sin6_port);
+	}
 }
 
 void sb_tls_refuse(struct sb_tls *t, SSL *ssl, const char *token,
@@ -68,8 +74,8 @@ void sb_tls_refuse(struct sb_tls *t, SSL *ssl, const char *token,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (c && !c->peer[0])
-		peer_text(c->fd, c->peer, sizeof(c->peer));
+	if (c)
+		ask_peer(c);
 	snprintf(reason, sizeof(reason), "%s (peer=%s)", text,
 		 c && c->peer[0] ? c->peer : "?");
 	t->count.refused++;
@@ -122,20 +128,37 @@ static void tune_socket(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
+static void drop(struct conn *c)
+{
+	c->dropped = true;
+	c->shaking = false;
+	shutdown(c->fd, SHUT_RDWR);
+}
+
+/* Strangers cannot keep an Edge out, nor us from calling one: they never come
+ * further than the handshake, and there the oldest gives way. */
 static void limit_peers(struct sb_tls *t, struct conn *c)
 {
-	size_t same = 0;
-	struct conn *o;
+	struct conn *o, *oldest = NULL;
+	size_t same = 0, all = 0;
 
-	for (o = t->live; o; o = o->next)
+	for (o = t->live; o; o = o->next) {
+		if (o->dropped)
+			continue;
+		all++;
 		if (c->peer[0] && strcmp(o->peer, c->peer) == 0)
 			same++;
-	if (same <= SB_TLS_PER_PEER && t->count.live <= SB_TLS_CONNECTIONS)
+		if (o != c && o->shaking && o->inbound)
+			oldest = o;
+	}
+	if (same <= SB_TLS_PER_PEER && all <= SB_TLS_CONNECTIONS)
 		return;
-	sb_tls_refuse(t, c->ssl, "tls-too-many",
+	if (same > SB_TLS_PER_PEER || !oldest)
+		oldest = c;
+	sb_tls_refuse(t, oldest->ssl, "tls-too-many",
 		      "too many connections (from there=%zu, all=%zu)", same,
-		      t->count.live);
-	shutdown(c->fd, SHUT_RDWR);
+		      all);
+	drop(oldest);
 }
 
 static void on_ssl_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
@@ -161,7 +184,8 @@ static void on_ssl_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
 	c->inode = st.st_ino;
 	c->born_ms = clock_ms();
 	c->shaking = true;
-	peer_text(fd, c->peer, sizeof(c->peer));
+	ask_peer(c);
+	c->inbound = c->peer[0] != '\0'; /* ours is connecting yet */
 	CRYPTO_set_ex_data(ad, index_ssl, c);
 	BIO_set_callback_ex(bio, clean_queue);
 	tune_socket(fd);
@@ -241,18 +265,35 @@ void sb_tls_shaken(const SSL *ssl)
 		c->shaking = false;
 }
 
-/* The name to ask for, by the address we are connected to. */
-const char *sb_tls_expected(const SSL *ssl)
+static bool same_address(const char *a, const char *b)
+{
+	struct in6_addr x, y;
+
+	return strcmp(a, b) == 0
+	       || (inet_pton(AF_INET6, a, &x) == 1
+		   && inet_pton(AF_INET6, b, &y) == 1
+		   && memcmp(&x, &y, sizeof(x)) == 0);
+}
+
+bool sb_tls_goes_to(SSL *ssl, const struct sb_tls_peer *p)
 {
 	struct conn *c = SSL_get_ex_data(ssl, index_ssl);
+
+	if (!c || SSL_is_server(ssl))
+		return false;
+	ask_peer(c);
+	return c->port == p->port && same_address(c->peer, p->address);
+}
+
+/* The name to ask for, by where we are connected to. */
+const char *sb_tls_expected(SSL *ssl)
+{
+	struct sb_tls *t = sb_tls_of(ssl);
 	size_t i;
 
-	if (!c)
-		return NULL;
-	peer_text(c->fd, c->peer, sizeof(c->peer));
-	for (i = 0; i < c->tls->peers_n; i++)
-		if (strcmp(c->tls->peers[i].address, c->peer) == 0)
-			return c->tls->peers[i].fqdn;
+	for (i = 0; t && i < t->peers_n; i++)
+		if (sb_tls_goes_to(ssl, &t->peers[i]))
+			return t->peers[i].fqdn;
 	return NULL;
 }
 
@@ -285,12 +326,11 @@ void sb_tls_reap(struct sb_tls *t, uint64_t now_ms)
 		}
 		else if (c->shaking && now_ms > c->born_ms
 			 && now_ms - c->born_ms > SB_TLS_HANDSHAKE_MS) {
-			c->shaking = false;
 			t->count.expired++;
 			sb_tls_refuse(t, c->ssl, "tls-timeout",
 				      "handshake took longer than %d s",
 				      SB_TLS_HANDSHAKE_MS / 1000);
-			shutdown(c->fd, SHUT_RDWR);
+			drop(c);
 		}
 	}
 	ERR_clear_error();

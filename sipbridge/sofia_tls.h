@@ -23,7 +23,8 @@
 
 #define SB_TLS_HANDSHAKE_MS 10000 /* then a half-open connection is closed */
 #define SB_TLS_PER_PEER 16	  /* connections from one IP address */
-#define SB_TLS_CONNECTIONS 256	  /* all together */
+#define SB_TLS_CONNECTIONS 256	  /* all together: then the oldest that has not
+				     shown a certificate gives way */
 #define SB_TLS_DEPTH 5		  /* certificates of a chain */
 
 struct sb_tls;
@@ -32,6 +33,7 @@ struct sb_tls;
 struct sb_tls_peer {
 	const char *fqdn;
 	const char *address; /* IP, or "" */
+	uint16_t port;
 };
 
 struct sb_tls_hooks {

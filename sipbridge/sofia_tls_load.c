@@ -20,9 +20,11 @@ static void say_error(char *why, size_t n, const char *what, const char *file)
 }
 
 /* RFC 6125 without wildcards; a certificate whose subject claims an Edge that
- * its SAN does not name is refused altogether. */
-static bool names_peer(struct sb_tls *t, X509 *cert, const char *only)
+ * its SAN does not name is refused altogether. Whom we called must be one of
+ * those at that address; which of them, Sofia checks. */
+static bool names_peer(struct sb_tls *t, X509 *cert, SSL *ssl)
 {
+	bool called = sb_tls_expected(ssl) != NULL;
 	unsigned int flags = X509_CHECK_FLAG_NO_WILDCARDS;
 	bool found = false;
 	char cn[256];
@@ -35,7 +37,7 @@ static bool names_peer(struct sb_tls *t, X509 *cert, const char *only)
 		const char *fqdn = t->peers[i].fqdn;
 
 		if (X509_check_host(cert, fqdn, 0, flags, NULL) == 1) {
-			if (!only || strcasecmp(only, fqdn) == 0)
+			if (!called || sb_tls_goes_to(ssl, &t->peers[i]))
 				found = true;
 		}
 		else if (strcasecmp(cn, fqdn) == 0)
@@ -71,9 +73,7 @@ static int verify(int ok, X509_STORE_CTX *sc)
 			      X509_verify_cert_error_string(error), subject);
 		return 0;
 	}
-	if (depth == 0
-	    && !names_peer(t, cert,
-			   SSL_is_server(ssl) ? NULL : sb_tls_expected(ssl))) {
+	if (depth == 0 && !names_peer(t, cert, ssl)) {
 		X509_STORE_CTX_set_error(sc, X509_V_ERR_HOSTNAME_MISMATCH);
 		sb_tls_refuse(t, ssl, "tls-name",
 			      "certificate names no configured Access Edge "
@@ -92,7 +92,7 @@ static void on_info(const SSL *ssl, int where, int ret)
 	if (!t)
 		return;
 	if ((where & SSL_CB_HANDSHAKE_START) && !SSL_is_server(ssl)
-	    && SSL_in_before(ssl) && (name = sb_tls_expected(ssl)) != NULL)
+	    && SSL_in_before(ssl) && (name = sb_tls_expected(s)) != NULL)
 		SSL_set_tlsext_host_name(s, name);
 	if (where & SSL_CB_HANDSHAKE_DONE)
 		sb_tls_shaken(ssl);
@@ -142,16 +142,32 @@ bad:
 	return SB_EINVAL;
 }
 
+/* OpenSSL would ask the terminal, and the worker would wait. */
+static int no_passphrase(char *buf, int size, int writing, void *asked)
+{
+	(void)buf, (void)size, (void)writing;
+	*(bool *)asked = true;
+	return -1;
+}
+
 /* Certificate and key into one context. */
 static int use_identity(SSL_CTX *ctx, const struct sb_config *c, char *why,
 			size_t n)
 {
+	static bool asked;
+
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
+	asked = false;
 	if (SSL_CTX_use_certificate_chain_file(ctx, c->certificate.p) != 1) {
 		say_error(why, n, "certificate", c->certificate.p);
 		return SB_EINVAL;
 	}
 	if (SSL_CTX_use_PrivateKey_file(ctx, c->key.p, SSL_FILETYPE_PEM) != 1) {
 		say_error(why, n, "key", c->key.p);
+		if (asked)
+			snprintf(why, n, "key %s has a passphrase, and nobody "
+				 "to ask: store it without", c->key.p);
 		return SB_EINVAL;
 	}
 	if (SSL_CTX_check_private_key(ctx) != 1) {

@@ -34,6 +34,8 @@ void sb_tls_refuse(struct sb_tls *t, SSL *ssl, const char *token,
 /* NULL for a connection that the guard does not know. */
 struct sb_tls *sb_tls_of(const SSL *ssl);
 void sb_tls_shaken(const SSL *ssl);
-const char *sb_tls_expected(const SSL *ssl);
+const char *sb_tls_expected(SSL *ssl);
+/* Do we connect to where that peer is? */
+bool sb_tls_goes_to(SSL *ssl, const struct sb_tls_peer *p);
 
 #endif

@@ -365,6 +365,43 @@ int sb_sofia_request(msg_t **mp, nta_agent_t *agent, const struct sb_self *self,
 	return finish(&d, mp);
 }
 
+int sb_sofia_cancel(msg_t **mp, nta_agent_t *agent, nta_outgoing_t *invite)
+{
+	msg_t *req = nta_outgoing_getrequest(invite);
+	const sip_t *old = req ? sip_object(req) : NULL;
+	sip_request_t *line;
+	sip_via_t via;
+	struct draft d;
+	int err = start(&d, nta_msg_create(agent, 0));
+
+	if (!err && (!old || !old->sip_via)) {
+		msg_destroy(d.msg);
+		err = SB_EINVAL;
+	}
+	if (err) {
+		if (req)
+			msg_destroy(req);
+		return err;
+	}
+	line = sip_request_dup(d.home, old->sip_request);
+	if (line) {
+		line->rq_method = sip_method_cancel;
+		line->rq_method_name = "CANCEL";
+	}
+	put(&d, line);
+	via = *old->sip_via;
+	via.v_next = NULL;
+	put(&d, sip_via_dup(d.home, &via));
+	put(&d, sip_max_forwards_dup(d.home, old->sip_max_forwards));
+	put(&d, sip_from_dup(d.home, old->sip_from));
+	put(&d, sip_to_dup(d.home, old->sip_to));
+	put(&d, sip_call_id_dup(d.home, old->sip_call_id));
+	put(&d, sip_cseq_create(d.home, old->sip_cseq->cs_seq,
+				SIP_METHOD_CANCEL));
+	msg_destroy(req);
+	return finish(&d, mp);
+}
+
 /* The request's Record-Route lines, as they came, behind our own. */
 static void put_record_route(struct draft *d, const struct sb_self *self,
 			     nta_incoming_t *irq)

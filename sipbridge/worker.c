@@ -62,6 +62,11 @@ static void put_event(void *arg, const struct sb_event *ev)
 					       "cross the channel")};
 		err = sb_channel_put_event(w->channel, &bare);
 	}
+	/* A lost line harms nobody; strangers can cause more of them than a
+	 * slow Prosody takes. */
+	if (err == SB_EFULL
+	    && (ev->type == SB_EV_LOG || ev->type == SB_EV_REFUSED))
+		return;
 	/* An event that is lost breaks a promise; a new worker keeps it. */
 	if (err)
 		end(w, 1);
