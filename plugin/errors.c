@@ -113,11 +113,19 @@ static const struct code diagnostics[] = {
 	{60001, UNAVAILABLE}, /* ours: the remote user is offline */
 };
 
-/* 16000..16999: the IM filter; 606 alone may have other reasons. */
+/* 16000..16999, or Warning 309 of a 606: the IM filter; 606 alone may have
+ * other reasons. */
 enum {
 	FILTER_FIRST = 16000,
 	FILTER_LAST = 16999,
+	FILTER_WARNING = 309,
 };
+
+static bool filtered(int status, int diag)
+{
+	return (diag >= FILTER_FIRST && diag <= FILTER_LAST) ||
+	       (status == 606 && diag == FILTER_WARNING);
+}
 
 static const struct meaning *find(const struct code *list, size_t n, int code)
 {
@@ -139,7 +147,7 @@ static const struct meaning *meaning(int status, int diag)
 						 UNAVAILABLE};
 	const struct meaning *m;
 
-	if (diag >= FILTER_FIRST && diag <= FILTER_LAST)
+	if (filtered(status, diag))
 		return &policy;
 	m = find(diagnostics, N(diagnostics), diag);
 	if (!m)

@@ -92,6 +92,9 @@ local with_diagnostics = [[
 16000 606 policy-violation modify
 16999 606 policy-violation modify
 17000 606 not-acceptable modify
+309 606 policy-violation modify
+310 606 not-acceptable modify
+309 488 not-acceptable modify
 52035 488 not-acceptable modify
 60001 480 recipient-unavailable wait
 99999 404 item-not-found cancel
