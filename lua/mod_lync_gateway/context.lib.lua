@@ -2,7 +2,10 @@
 -- SPDX-License-Identifier: MIT
 
 local error_new = require "util.error".new;
+local st = require "util.stanza";
 local random_bytes = require "util.random".bytes;
+
+local stanza_names = { message = true; presence = true; iq = true }; -- others (db:verify) are of the stream itself
 
 -- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems, report
 local function new(module, env)
@@ -23,6 +26,21 @@ local function new(module, env)
 		local ready = session and not session.destroyed and not session.sendq
 			and (session.type == "s2sout" or session.type == "s2sin");
 		return ready and session or nil;
+	end
+
+	-- Prosody calls a stream ready a moment before it sends the stream's queue (with SASL EXTERNAL: until the next
+	-- features arrive). What comes in between stands behind that queue, or a conversation would begin with its end.
+	-- True when queued. The item is mod_s2s' own: what to send, what to bounce.
+	function h.queue_behind(domain, stanza)
+		local session = hosts[host].s2sout[domain];
+		local queue = session and session.type == "s2sout" and not session.destroyed and session.sendq;
+		if not queue or not stanza_names[stanza.name] then return false; end
+		if queue.push then -- COMPAT(0.12): a plain list there
+			return queue:push(st.clone(stanza)) == true;
+		end
+		local kind = stanza.attr.type;
+		table.insert(queue, { tostring(stanza), kind ~= "error" and kind ~= "result" and st.reply(stanza) });
+		return true;
 	end
 
 	-- Give up on what waits for a stream: mod_s2s bounces its queue.

@@ -131,6 +131,9 @@ local function new(h)
 		if token then
 			return false;
 		end
+		if h.queue_behind(event.to_host, event.stanza) then
+			return true;
+		end
 	end
 
 	local function deny_stanza(origin, stanza, kind, token, text)

@@ -87,7 +87,17 @@ local function new(env)
 		end
 	end
 
+	local function settings_refused(record, ev, consequence)
+		all_hosts(record, function (h)
+			h.module:log_status("error", "The bridge %s refuses its settings%s: %s", record.fqdn, consequence,
+				ev.reason or "no reason");
+		end);
+	end
+
 	function handlers.worker(record, ev)
+		if ev.status == -1 and record.worker == 1 then -- it has lost nothing
+			return settings_refused(record, ev, " and goes on with those before");
+		end
 		record.worker, record.worker_reason = ev.status, ev.reason;
 		if ev.status == 1 then
 			env.log("info", "started worker: ready (bridge=%s pid=%s)", record.fqdn, tostring(record.bridge:pid()));
@@ -100,9 +110,7 @@ local function new(env)
 			h.metrics.edge(false);
 		end);
 		if ev.status == -1 then
-			all_hosts(record, function (h)
-				h.module:log_status("error", "The bridge %s refuses its settings: %s", record.fqdn, ev.reason or "no reason");
-			end);
+			settings_refused(record, ev, "");
 		elseif not record.closing then
 			env.log("warn", "lost worker: %s (bridge=%s)", ev.reason or "it ended", record.fqdn);
 		end

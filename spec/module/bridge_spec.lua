@@ -268,6 +268,19 @@ describe("pump", function ()
 		assert.matches("no such certificate", status[2]);
 	end);
 
+	it("goes on with a worker that refuses new settings and keeps those before", function ()
+		world.events({ type = "worker"; status = 1 }, { type = "edge"; domain = "contoso.com"; status = 1 });
+		local record, id = world.pool:record_of("contoso.com"), h.handover.stanza_id(7, "x@fabrikam.com", "y@contoso.com");
+		h.handover.expect(7, "x@fabrikam.com", true);
+		world.events({ type = "worker"; status = -1; reason = "no such certificate" });
+		assert.matches("no such certificate", h.module.statuses[#h.module.statuses][2]);
+		assert.equal(1, h.state.pending_n);
+		assert.equal(id, h.handover.stanza_id(7, "x@fabrikam.com", "y@contoso.com")); -- bounces find back
+		assert.is_true(record.edges["contoso.com"].up);
+		assert.is_true(h.metrics.edge_state[1]);
+		assert.equal(1, record.worker);
+	end);
+
 	it("counts what the worker refused", function ()
 		world.events({ type = "refused"; token = "from-domain"; reason = "x\ny"; domain = "evil.com" });
 		assert.same({ "from-domain" }, h.metrics.refusals);

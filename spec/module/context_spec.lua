@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local support = require "spec.support.module";
+local st = require "util.stanza";
 
 describe("context", function ()
 	local h, hosts, sent;
@@ -25,6 +26,30 @@ describe("context", function ()
 		assert.is_false(stream { type = "s2sout_unauthed" });
 		assert.is_false(stream { type = "s2sout"; sendq = {} });
 		assert.is_false(stream { type = "s2sout"; destroyed = true });
+	end);
+
+	it("lets nothing overtake the queue of a stream that is ready but has not sent it", function ()
+		local function queued(session, stanza)
+			stream(session);
+			return h.queue_behind("fabrikam.com", stanza);
+		end
+		local message = support.message { body = "second"; from = "lena@contoso.com"; to = "romeo@fabrikam.com" };
+		local session = { type = "s2sout"; sendq = { { "first" } } };
+		assert.is_true(queued(session, message));
+		assert.is_truthy(session.sendq[2][1]:find("<body>second</body>", 1, true));
+		assert.equal("romeo@fabrikam.com", session.sendq[2][2].attr.from); -- what mod_s2s bounces
+		assert.is_false(queued(session, st.stanza("db:verify")));
+		assert.is_true(queued(session, st.reply(message):tag("error"):up()));
+		local pushed = {};
+		assert.is_true(queued({ type = "s2sout"; sendq = { push = function (_, item)
+			table.insert(pushed, item);
+			return true;
+		end } }, message));
+		assert.equal("second", pushed[1]:get_child_text("body"));
+		assert.is_false(queued(nil, message));
+		assert.is_false(queued({ type = "s2sout" }, message));
+		assert.is_false(queued({ type = "s2sout_unauthed"; sendq = {} }, message)); -- mod_s2s does it
+		assert.is_false(queued({ type = "s2sout"; sendq = {}; destroyed = true }, message));
 	end);
 
 	it("knows its hosts", function ()

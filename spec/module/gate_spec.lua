@@ -119,6 +119,13 @@ describe("gate", function ()
 		assert.is_false(gate.route { to_host = "contoso.com"; stanza = st.message() });
 	end);
 
+	it("lets nothing overtake what waits for the same stream, and queues for no stranger", function ()
+		h.queues = { ["fabrikam.com"] = {}; ["evil.com"] = {} };
+		assert.is_true(gate.route { to_host = "fabrikam.com"; stanza = st.message() });
+		assert.is_false(gate.route { to_host = "evil.com"; stanza = st.message() });
+		assert.same({ 1, 0 }, { #h.queues["fabrikam.com"], #h.queues["evil.com"] });
+	end);
+
 	it("lets in what comes on a stream that was authenticated for us", function ()
 		local s = session { hosts = { ["fabrikam.com"] = { authed = true } } };
 		gate.authenticated { session = s; host = "fabrikam.com"; mechanism = "dialback" };
