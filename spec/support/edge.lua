@@ -108,12 +108,14 @@ local function attach(self, conn)
 		for i, other in ipairs(self.out) do
 			if other == conn then table.remove(self.out, i); break; end
 		end
+		local waiting = {};
 		for branch, sent in pairs(self.client) do
 			if sent.conn == conn then
 				self.client[branch] = nil;
-				sent.on_response(nil, reason);
+				if not sent.final then waiting[#waiting + 1] = sent; end
 			end
 		end
+		for _, sent in ipairs(waiting) do sent.on_response(nil, reason); end
 	end
 end
 
@@ -235,6 +237,8 @@ local function take_cancel(self, message, conn)
 	local transaction = self.server[(sip.branch(message) or "") .. "INVITE"];
 	if not transaction then return self:respond({ request = message, conn = conn }, { status = 481 }); end
 	self:respond({ request = message, conn = conn }, { status = 200 });
+	if transaction.crossing then return transaction.crossing(); end
+	if transaction.final then return; end
 	transaction.cancelled = true;
 	self:respond(transaction, { status = 487 });
 	if transaction.conversation then transaction.conversation:finish("cancelled"); end

@@ -39,9 +39,13 @@ return function (Conversation)
 		local request = transaction.request;
 		local provisional = { status = 180, to = to_with_tag(self, request) };
 		if rule.never then return; end
-		if rule.ringing or rule.fork or rule.after then
+		if rule.ringing or rule.fork or rule.after or rule.crossing then
 			self.edge:respond(transaction, { status = 100, to = sip.get(request, "To") });
 			self.edge:respond(transaction, provisional);
+		end
+		if rule.crossing then
+			transaction.crossing = function () accept(self, transaction); end;
+			return;
 		end
 		local other = rule.fork and other_endpoint(self);
 		if other then

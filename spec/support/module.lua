@@ -269,6 +269,11 @@ function support.host(world, name, settings)
 	function h.is_gateway(domain) return world.pool.hosts[domain] ~= nil; end
 	function h.is_local(domain) return h.locals[domain] == true; end
 	function h.stream(domain) return h.streams[domain]; end
+	function h.queue_behind(domain, stanza)
+		local queue = h.queues and h.queues[domain];
+		if queue then table.insert(queue, stanza); end
+		return queue ~= nil;
+	end
 	function h.bounce_stream(domain) table.insert(h.bounced, domain); end
 	h.conversations = support.lib("conversation").new(h.state);
 	h.handover = support.lib("handover").new(h);

@@ -8,9 +8,11 @@
 --
 -- dns: a table name -> "ip" or "ip:port", shared by all servers of a spec (fill it before the start). Common options: address,
 -- name, global (raw Lua for the global section), modules (more of them), env, wrap (argv put before, as { "valgrind" }),
--- cert = { [domain] = certificate }, log ("info" unless said here or by LG_LOG). The gateway takes its C part from the directory
+-- cert = { [domain] = certificate }, daemon = true (prosody -D; ends by itself after five minutes), log ("info" unless said here
+-- or by LG_LOG). The gateway takes its C part from the directory
 -- LG_BUILD (default build).
 
+local daemon = require "spec.support.daemon";
 local process = require "spec.support.process";
 local ports = require "spec.support.ports";
 
@@ -35,7 +37,7 @@ c2s_direct_tls_ports = { }
 s2s_direct_tls_ports = { }
 http_ports = { }
 https_ports = { }
-log = { { levels = { min = %q }, to = "console", timestamps = false } }
+log = { { levels = { min = %q }, timestamps = false, %s } }
 authentication = "internal_plain"
 storage = "internal"
 statistics = "internal"
@@ -76,12 +78,15 @@ end
 
 local function configuration(self, options, hosts)
 	local extra = {};
+	if options.daemon then extra[1] = '; "test_end"'; end
 	for _, name in ipairs(options.modules or {}) do extra[#extra + 1] = string.format("; %q", name); end
 	local paths = { project() .. "/spec/support/prosody_modules", project() .. "/lua" };
 	for _, path in ipairs(options.plugin_paths or {}) do paths[#paths + 1] = path; end
 	local text = GLOBAL:format(self.directory .. "/prosody.pid", self.directory .. "/data", self.directory .. "/prosody.sock",
 		self.directory .. "/certs", quoted_list(paths), self.address, self.address, self.address,
-		options.log or os.getenv("LG_LOG") or "info", dns_list(options.dns), self.ca.file, table.concat(extra));
+		options.log or os.getenv("LG_LOG") or "info",
+		options.daemon and string.format("to = \"file\", filename = %q", self.directory .. "/log") or "to = \"console\"",
+		dns_list(options.dns), self.ca.file, table.concat(extra));
 	return text .. (options.global or "") .. "\n" .. hosts;
 end
 
@@ -95,17 +100,27 @@ local function new_server(loop, options, hosts, env)
 	process.write(self.config, configuration(self, options, hosts(self)));
 	self.env = env;
 	self.wrap = options.wrap or {};
+	self.daemon = options.daemon;
 	self:start();
 	return self;
 end
 
 --- Start (again, after :stop()).
 function Server:start()
+	if self.daemon then
+		self.process = daemon.start(self.loop, { "prosody", "-D", "--config", self.config }, { name = self.name, env = self.env,
+			pidfile = self.directory .. "/prosody.pid", log = self.directory .. "/log" });
+		return self:wait_ports();
+	end
 	local argv = { table.unpack(self.wrap) };
 	for _, word in ipairs({ "prosody", "-F", "--config", self.config }) do argv[#argv + 1] = word; end
 	if #self.wrap > 0 then argv[#self.wrap + 1] = "lua5.4"; table.insert(argv, #self.wrap + 2, "/usr/bin/prosody"); end
 	if #self.wrap > 0 then table.remove(argv, #self.wrap + 3); end
 	self.process = process.start(self.loop, argv, { name = self.name, env = self.env });
+	self:wait_ports();
+end
+
+function Server:wait_ports()
 	for _, port in ipairs { 5269, 5222 } do
 		self.process:wait_port(self.address, port, #self.wrap > 0 and 60 or 15);
 	end
@@ -122,16 +137,19 @@ function Server:add_user(jid, password)
 	process.write(directory .. "/" .. encoded(user) .. ".dat", string.format("return { [\"password\"] = %q; }\n", password));
 end
 
---- Replace a piece of the configuration (plain text) and have it read again. Without arguments: only the latter.
+--- Replace a piece of the configuration (plain text) in its file.
+function Server:rewrite(old, new)
+	local f = assert(io.open(self.config));
+	local text = f:read("a");
+	f:close();
+	local from, to = text:find(old, 1, true);
+	assert(from, "not in the configuration: " .. old);
+	process.write(self.config, text:sub(1, from - 1) .. new .. text:sub(to + 1));
+end
+
+--- Rewrite, and have it read again. Without arguments: only the latter.
 function Server:reload(old, new)
-	if old then
-		local f = assert(io.open(self.config));
-		local text = f:read("a");
-		f:close();
-		local from, to = text:find(old, 1, true);
-		assert(from, "not in the configuration: " .. old);
-		process.write(self.config, text:sub(1, from - 1) .. new .. text:sub(to + 1));
-	end
+	if old then self:rewrite(old, new); end
 	self.process:signal("HUP");
 end
 

@@ -42,6 +42,8 @@ local function pump_read(self)
 	while not self.closed do
 		local data, err, partial = self.sock:receive(CHUNK);
 		local bytes = data or partial;
+		-- The last bytes of a broken TLS connection: an answer to them would make LuaSec's send() loop for ever.
+		if not data and not WAITING[err] then self.ready = false; end
 		if bytes and bytes ~= "" and self.on_data then
 			self:on_data(bytes);
 		end

@@ -43,7 +43,7 @@ end
 local function seen(flow, text)
 	local n = tonumber(text:match("^text (%d+)$"));
 	local entry = flow.list[n];
-	if n <= flow.last then flow.disorder = flow.disorder + 1; print("DIS", flow.direction, flow.i, n, flow.last, entry.fates[1], entry.at-flow.traffic.loop:now(), flow.list[flow.last].fates[1]) end
+	if n <= flow.last then flow.disorder = flow.disorder + 1; end
 	flow.last = math.max(n, flow.last);
 	entry.seen = entry.seen + 1;
 end
@@ -88,7 +88,7 @@ local function say_s2x(self, i)
 	if conversation.state ~= "open" then return; end
 	local entry, text = new_message(flow);
 	conversation:request("MESSAGE", { body = text, type = "text/plain; charset=UTF-8" }, false, function (response)
-		if response and response.status < 200 or entry.fate_at and not response then return; end
+		if response and response.status < 200 then return; end
 		local ok = response and response.status == 200;
 		fate(flow, entry, ok and "ok" or response and tostring(response.status) or "connection");
 		if not ok then conversation:finish("answered " .. tostring(response and response.status)); end

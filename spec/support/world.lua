@@ -10,7 +10,8 @@
 -- the gateway's host; partners = raw Lua, in place of the one entry; wire = { key = value } of lync_bridge_wire;
 -- partner_type; global, modules, wrap (of the gateway's Prosody); edge = options of Edge.new; edge_cert, bridge_cert,
 -- edge_address (false: nobody there); users; partner_options; dns; other_hosts = { names } of the gateway's Prosody;
--- ready = false (do not wait for the bridge).
+-- ready = false (do not wait for the bridge); also = { [domain] = raw Lua } (more Lync domains on the same bridge, with
+-- the settings of the first before the raw ones); daemon = true (prosody -D).
 
 local Loop = require "spec.support.loop";
 local CA = require "spec.support.ca";
@@ -55,13 +56,19 @@ local function wire_options(wire)
 	return all;
 end
 
+local function also_domains(more)
+	local names = {};
+	for name in pairs(more or {}) do names[#names + 1] = name; end
+	return names;
+end
+
 local function start_edge(self, options)
 	local more = options.edge or {};
 	self.edge_cert = options.edge_cert or self.ca:issue("edge", { names = { "sip.contoso.com" } });
 	local parameters = {
 		loop = self.loop; cert = self.edge_cert; listen = { ip = ports.address("edge"), port = 5061 };
 		bridge = { fqdn = "xmpp.contoso.com"; ip = ports.address("gateway"); port = 5061 };
-		domain = "contoso.com"; contacts = { "fabrikam.com"; "na.fabrikam.com" };
+		domain = "contoso.com"; domains = also_domains(options.also); contacts = { "fabrikam.com"; "na.fabrikam.com" };
 	};
 	for key, value in pairs(more) do parameters[key] = value; end
 	self.edge = Edge.new(parameters);
@@ -78,6 +85,19 @@ local function other_hosts(self, names)
 	return table.concat(sections);
 end
 
+-- More Lync domains, VirtualHosts all.
+local function also_hosts(self, more, settings)
+	local names, sections = {}, {};
+	for name in pairs(more or {}) do names[#names + 1] = name; end
+	table.sort(names);
+	for i, name in ipairs(names) do
+		local cert = self.ca:issue(name, { names = { name } });
+		sections[i] = ("VirtualHost %q\n\tmodules_enabled = { \"lync_gateway\" }\n\tssl = { certificate = %q; key = %q; cafile = %q; "
+			.. "capath = \"/nonexistent\" }\n%s%s\n"):format(name, cert.cert, cert.key, self.ca.file, settings, more[name]);
+	end
+	return table.concat(sections);
+end
+
 local function start_gateway(self, options)
 	self.bridge_cert = options.bridge_cert or self.ca:issue("bridge", { names = { "xmpp.contoso.com" } });
 	local settings = SETTINGS:format(options.edge_address or ports.address("edge"), ports.address("gateway"),
@@ -86,7 +106,8 @@ local function start_gateway(self, options)
 	self.gateway = prosody.gateway(self.loop, {
 		ca = self.ca; name = "gateway"; domain = "contoso.com"; component = options.component; dns = self.dns;
 		settings = settings .. (options.settings or ""); global = options.global; modules = options.modules;
-		wrap = options.wrap; env = options.env; hosts = (options.hosts or "")..other_hosts(self, options.other_hosts); log = options.log;
+		wrap = options.wrap; env = options.env; log = options.log; daemon = options.daemon;
+		hosts = (options.hosts or "")..other_hosts(self, options.other_hosts)..also_hosts(self, options.also, settings);
 	});
 end
 
@@ -109,6 +130,7 @@ function World.new(options)
 		self.ca = CA.new(process.directory(self.loop, "ca"), "throw-away CA");
 		self.dns = { ["contoso.com"] = ports.address("gateway"); ["fabrikam.com"] = ports.address("partner");
 			["na.fabrikam.com"] = ports.address("partner") };
+		for name in pairs(options.also or {}) do self.dns[name] = ports.address("gateway"); end
 		for name, target in pairs(options.dns or {}) do self.dns[name] = target; end
 		if options.edge_address ~= false then start_edge(self, options); end
 		start_gateway(self, options);
@@ -140,9 +162,9 @@ function World:contact(jid, options)
 	return self.people[jid];
 end
 
---- A Lync user, by localpart.
+--- A Lync user, by localpart or address.
 function World:lync_user(name, display)
-	return self.edge:user(name .. "@contoso.com", display);
+	return self.edge:user(name:find("@", 1, true) and name or name .. "@contoso.com", display);
 end
 
 --- Process id of the bridge's worker.
