@@ -159,7 +159,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(LG_LIB) $(SB_LIB)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
 
 demo: deps ## Gateway, XMPP partner and Access Edge stand-in on loopback, messages both ways (KEEP=1 leaves it running)
-	@$(MAKE) -j$(JOBS) all
+	@$(MAKE) -j$(JOBS) $(CORE) $(WORKER)
 	@env $(SPEC_ENV) KEEP=$(KEEP) $(LUA) spec/demo/demo.lua
 
 MODULES := $(wildcard lua/mod_lync_gateway/*.lua)

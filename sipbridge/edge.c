@@ -472,6 +472,18 @@ int sb_edge_configure(struct sb_edge *e, const struct sb_config *cfg, char *why,
 	return SB_OK;
 }
 
+/* One event a step: the message that could not be read came over the
+ * connection that was read from last. */
+static void close_spoilt(struct sb_edge *e)
+{
+	usize_t n = e->spoilt;
+
+	nta_agent_get_stats(e->agent, NTATAG_S_BAD_MESSAGE_REF(n), TAG_END());
+	if (n != e->spoilt)
+		sb_tls_spoilt(e->tls);
+	e->spoilt = n;
+}
+
 static void each_second(struct sb_edge *e, uint64_t now_ms)
 {
 	struct timespec pause = {0, 50 * 1000 * 1000};
@@ -522,6 +534,7 @@ void sb_edge_run(struct sb_edge *e)
 		sb_tls_clean();
 		now_ms = sb_edge_now();
 		if (e->agent) {
+			close_spoilt(e);
 			sb_client_tick(e, now_ms);
 			each_second(e, now_ms);
 		}

@@ -82,6 +82,14 @@ void sb_tls_refuse(struct sb_tls *t, SSL *ssl, const char *token,
 	t->hooks.refused(t->arg, token, reason);
 }
 
+/* Sofia has closed the socket; the descriptor may be another's by now. */
+static bool gone(const struct conn *c)
+{
+	struct stat st;
+
+	return fstat(c->fd, &st) < 0 || st.st_ino != c->inode;
+}
+
 /*
  * SSL_get_error() consults the thread's error queue: an error left there by
  * another connection would turn a plain "nothing to read yet" into a fatal
@@ -90,9 +98,13 @@ void sb_tls_refuse(struct sb_tls *t, SSL *ssl, const char *token,
 static long clean_queue(BIO *b, int oper, const char *argp, size_t len,
 			int argi, long argl, int ret, size_t *done)
 {
-	(void)b, (void)argp, (void)len, (void)argi, (void)argl, (void)done;
+	struct conn *c = (struct conn *)(void *)BIO_get_callback_arg(b);
+
+	(void)argp, (void)len, (void)argi, (void)argl, (void)done;
 	if (oper & BIO_CB_RETURN)
 		ERR_clear_error();
+	if (c && oper == (BIO_CB_READ | BIO_CB_RETURN))
+		c->tls->reading = c;
 	return ret;
 }
 
@@ -143,7 +155,7 @@ static void limit_peers(struct sb_tls *t, struct conn *c)
 	size_t same = 0, all = 0;
 
 	for (o = t->live; o; o = o->next) {
-		if (o->dropped)
+		if (o->dropped || gone(o))
 			continue;
 		all++;
 		if (c->peer[0] && strcmp(o->peer, c->peer) == 0)
@@ -187,6 +199,7 @@ static void on_ssl_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
 	ask_peer(c);
 	c->inbound = c->peer[0] != '\0'; /* ours is connecting yet */
 	CRYPTO_set_ex_data(ad, index_ssl, c);
+	BIO_set_callback_arg(bio, (char *)(void *)c);
 	BIO_set_callback_ex(bio, clean_queue);
 	tune_socket(fd);
 	c->next = t->live;
@@ -210,6 +223,8 @@ static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
+	if (t->reading == c)
+		t->reading = NULL;
 	t->count.live--;
 	free(c);
 }
@@ -308,14 +323,25 @@ void sb_tls_clean(void)
 	ERR_clear_error();
 }
 
+void sb_tls_spoilt(struct sb_tls *t)
+{
+	struct conn *c = t->reading;
+
+	t->reading = NULL;
+	if (!c || c->dropped || gone(c))
+		return;
+	sb_tls_refuse(t, c->ssl, "malformed",
+		      "connection closed: what came over it is not SIP");
+	drop(c);
+}
+
 void sb_tls_reap(struct sb_tls *t, uint64_t now_ms)
 {
 	struct conn *c, *next;
-	struct stat st;
 
 	for (c = t->live; c; c = next) {
 		next = c->next;
-		if (fstat(c->fd, &st) < 0 || st.st_ino != c->inode) {
+		if (gone(c)) {
 			/* Sofia has closed the socket and dropped one
 			 * reference each of the BIO and the context, but not
 			 * the SSL: give both back, then free the SSL. */

@@ -39,7 +39,7 @@ struct sb_tls_peer {
 struct sb_tls_hooks {
 	/* A connection was refused or broke in its handshake. token:
 	 * "tls-certificate", "tls-name", "tls-alert", "tls-timeout",
-	 * "tls-too-many"; reason for people, with the peer's address. */
+	 * "tls-too-many", "malformed"; reason for people, with the peer's address. */
 	void (*refused)(void *arg, const char *token, const char *reason);
 };
 
@@ -68,6 +68,10 @@ void sb_tls_peers(struct sb_tls *t, const struct sb_tls_peer *peers, size_t n);
 
 /* After each step of Sofia's loop. */
 void sb_tls_clean(void);
+
+/* What was read last cannot be understood: its connection is closed. Sofia
+ * would read nothing more from it, and leave it open. */
+void sb_tls_spoilt(struct sb_tls *t);
 
 /* About once a second: frees what Sofia has closed, ends handshakes that take
  * too long. */

@@ -22,6 +22,7 @@ struct sb_tls {
 	size_t ctx_n;
 	BIO *last_bio;
 	struct conn *live;
+	struct conn *reading; /* the last that was read from */
 	const struct sb_tls_peer *peers;
 	size_t peers_n;
 	struct sb_tls_count count;

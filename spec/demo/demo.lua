@@ -59,10 +59,15 @@ local function refused()
 	balance.sent, balance.refused = balance.sent + 1, balance.refused + 1;
 end
 
+-- What somebody writes, shown before it leaves.
+local function writes(client, name, to, text, options)
+	line(name.." writes", ("%q to %s"):format(text, to));
+	return client:message(to, text, options);
+end
+
 local function conversation(romeo, lena)
 	title(1, "Romeo, an XMPP user at the partner fabrikam.com, writes to Lena, a Lync user at contoso.com.");
-	romeo:chat_state(LENA, "composing", { thread = "balcony" });
-	local id = romeo:message(LENA, "Hi Lena, got a minute?", { thread = "balcony", receipt = true, state = "active" });
+	local id = writes(romeo, "romeo", LENA, "Hi Lena, got a minute?", { thread = "balcony", receipt = true, state = "active" });
 	local told = lena:wait_message("Hi Lena, got a minute?", 15);
 	romeo:wait_receipt(id, 10);
 	delivered();
@@ -70,22 +75,24 @@ local function conversation(romeo, lena)
 	title(2, "Lena types, and answers in the same conversation.");
 	told.conversation:typing(true);
 	romeo:wait_state("composing", 10);
+	line("lena writes", '"Sure. What is it?" to '..ROMEO);
 	told.conversation:say("Sure. What is it?");
 	romeo:wait_message("Sure. What is it?", 10);
 	delivered();
 	romeo:chat_state(LENA, "composing", { thread = "balcony" });
 	lena:wait_typing(true, 10);
-	romeo:message(LENA, "The contract. Tschüß & <thanks>!", { thread = "balcony", state = "active" });
+	writes(romeo, "romeo", LENA, "The contract. Tschüß & <thanks>!", { thread = "balcony", state = "active" });
 	lena:wait_message("The contract. Tschüß & <thanks>!", 10);
 	delivered();
+	line("lena", "closes her window");
 	told.conversation:bye();
 	romeo:wait_state("gone", 10);
 
 	title(3, "Lena opens a conversation herself.");
-	local hers = lena:open(ROMEO, "Hello again, Romeo").state and lena.conversations[#lena.conversations];
+	line("lena writes", '"Hello again, Romeo" to '..ROMEO);
+	lena:open(ROMEO, "Hello again, Romeo");
 	romeo:wait_message("Hello again, Romeo", 15);
 	delivered();
-	return hers;
 end
 
 local function wait_answer(client, id, what)
@@ -96,13 +103,14 @@ end
 
 local function strangers(w, romeo, lena)
 	title(4, "A message that cannot be delivered comes back and says why.");
-	wait_answer(romeo, romeo:message("nobody@contoso.com", "Are you there?"), "romeo's client");
+	wait_answer(romeo, writes(romeo, "romeo", "nobody@contoso.com", "Are you there?"), "romeo's client");
 
 	title(5, "A stranger: evil.example is not on the list of partners.");
 	local mallory = xmpp.connect(w.loop, {
 		jid = "mallory@evil.example/x"; password = "secret"; ip = w.partner.address; ca = w.ca;
 	});
-	wait_answer(mallory, mallory:message(LENA, "Cheap watches!"), "mallory's client");
+	wait_answer(mallory, writes(mallory, "mallory", LENA, "Cheap watches!"), "mallory's client");
+	line("lena writes", '"Who are you?" to mallory@evil.example');
 	local tried = lena:open("mallory@evil.example", "Who are you?");
 	local status, response = tried:wait_failed(10);
 	refused();
