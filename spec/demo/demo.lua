@@ -146,6 +146,7 @@ local function keep(w, romeo, lena)
 	say("An XMPP client of your own: romeo@fabrikam.com, password secret, server %s port 5222.", w.partner.address);
 	say("The gateway: prosodyctl --root --config %s shell lync status", w.gateway.config);
 	local going = true;
+	io.stdin:setvbuf("no"); -- what stdio has read ahead is readable no more
 	w.loop:on_readable({ getfd = function () return 0; end }, function ()
 		local text = io.read("L");
 		if not text then
