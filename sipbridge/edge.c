@@ -472,16 +472,16 @@ int sb_edge_configure(struct sb_edge *e, const struct sb_config *cfg, char *why,
 	return SB_OK;
 }
 
-/* One event a step: the message that could not be read came over the
- * connection that was read from last. */
-static void close_spoilt(struct sb_edge *e)
+/* One event a step: what came, came over one connection. */
+static void watch_step(struct sb_edge *e, uint64_t now_ms)
 {
-	usize_t n = e->spoilt;
+	usize_t all = e->messages, bad = e->spoilt;
 
-	nta_agent_get_stats(e->agent, NTATAG_S_BAD_MESSAGE_REF(n), TAG_END());
-	if (n != e->spoilt)
-		sb_tls_spoilt(e->tls);
-	e->spoilt = n;
+	nta_agent_get_stats(e->agent, NTATAG_S_RECV_MSG_REF(all),
+			    NTATAG_S_BAD_MESSAGE_REF(bad), TAG_END());
+	sb_tls_step(e->tls, all != e->messages, bad != e->spoilt, now_ms);
+	e->messages = all;
+	e->spoilt = bad;
 }
 
 static void each_second(struct sb_edge *e, uint64_t now_ms)
@@ -534,7 +534,7 @@ void sb_edge_run(struct sb_edge *e)
 		sb_tls_clean();
 		now_ms = sb_edge_now();
 		if (e->agent) {
-			close_spoilt(e);
+			watch_step(e, now_ms);
 			sb_client_tick(e, now_ms);
 			each_second(e, now_ms);
 		}

@@ -96,7 +96,7 @@ struct sb_edge {
 	uint32_t free_server;
 	struct sb_server_txn *unacked[SB_ACK_BUCKETS];
 	uint64_t last_reap_ms;
-	usize_t spoilt;	       /* messages that the stack could not read */
+	usize_t messages, spoilt; /* that the stack has taken, not read */
 	unsigned int refusals; /* of the TLS guard, since the last reap */
 	uint64_t branch; /* counts, for ACK */
 	struct sb_scratch scratch;

@@ -18,6 +18,8 @@
 
 #include "sofia_tls_priv.h"
 
+#define KEEPALIVE_BYTES 64 /* CRLFs in a record of their own are no message */
+
 /* A connection that Sofia has made. */
 struct conn {
 	struct conn *next, **prev;
@@ -29,7 +31,10 @@ struct conn {
 	uint64_t born_ms;
 	bool inbound;
 	bool shaking; /* handshake not done */
+	bool fresh;   /* handshake done just now */
 	bool dropped; /* by us: Sofia will close it */
+	uint64_t read;	     /* bytes, on the wire */
+	uint64_t partial_ms; /* since then a message has not ended; or 0 */
 	char peer[INET6_ADDRSTRLEN];
 	uint16_t port; /* of the peer; both unknown while connecting */
 };
@@ -277,7 +282,7 @@ void sb_tls_shaken(const SSL *ssl)
 	struct conn *c = SSL_get_ex_data(ssl, index_ssl);
 
 	if (c)
-		c->shaking = false;
+		c->shaking = false, c->fresh = true;
 }
 
 static bool same_address(const char *a, const char *b)
@@ -323,16 +328,34 @@ void sb_tls_clean(void)
 	ERR_clear_error();
 }
 
-void sb_tls_spoilt(struct sb_tls *t)
+void sb_tls_step(struct sb_tls *t, bool message, bool spoilt, uint64_t now_ms)
 {
 	struct conn *c = t->reading;
+	uint64_t n;
 
 	t->reading = NULL;
-	if (!c || c->dropped || gone(c))
+	if (!c || c->shaking || c->dropped || gone(c))
 		return;
-	sb_tls_refuse(t, c->ssl, "malformed",
-		      "connection closed: what came over it is not SIP");
-	drop(c);
+	n = BIO_number_read(c->bio) - c->read;
+	c->read += n;
+	if (spoilt) {
+		sb_tls_refuse(t, c->ssl, "malformed",
+			      "connection closed: what it says is not SIP");
+		drop(c);
+	}
+	else if (message || c->fresh)
+		c->partial_ms = 0;
+	else if (n > KEEPALIVE_BYTES && !c->partial_ms)
+		c->partial_ms = now_ms;
+	c->fresh = false;
+}
+
+/* How long it may stay as it is. */
+static bool too_slow(const struct conn *c, uint64_t now_ms)
+{
+	if (c->shaking)
+		return now_ms > c->born_ms + SB_TLS_HANDSHAKE_MS;
+	return c->partial_ms && now_ms > c->partial_ms + SB_TLS_PARTIAL_MS;
 }
 
 void sb_tls_reap(struct sb_tls *t, uint64_t now_ms)
@@ -350,12 +373,14 @@ void sb_tls_reap(struct sb_tls *t, uint64_t now_ms)
 			SSL_free(c->ssl); /* on_ssl_free() frees c */
 			t->count.freed++;
 		}
-		else if (c->shaking && now_ms > c->born_ms
-			 && now_ms - c->born_ms > SB_TLS_HANDSHAKE_MS) {
+		else if (!c->dropped && too_slow(c, now_ms)) {
 			t->count.expired++;
-			sb_tls_refuse(t, c->ssl, "tls-timeout",
-				      "handshake took longer than %d s",
-				      SB_TLS_HANDSHAKE_MS / 1000);
+			sb_tls_refuse(t, c->ssl,
+				      c->shaking ? "tls-timeout" : "malformed",
+				      "%s took longer than %d s",
+				      c->shaking ? "handshake" : "a message",
+				      (c->shaking ? SB_TLS_HANDSHAKE_MS
+						  : SB_TLS_PARTIAL_MS) / 1000);
 			drop(c);
 		}
 	}

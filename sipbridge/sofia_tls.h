@@ -22,6 +22,7 @@
 #include "sipbridge.h"
 
 #define SB_TLS_HANDSHAKE_MS 10000 /* then a half-open connection is closed */
+#define SB_TLS_PARTIAL_MS 10000	  /* the same of a message that does not end */
 #define SB_TLS_PER_PEER 16	  /* connections from one IP address */
 #define SB_TLS_CONNECTIONS 256	  /* all together: then the oldest that has not
 				     shown a certificate gives way */
@@ -37,9 +38,10 @@ struct sb_tls_peer {
 };
 
 struct sb_tls_hooks {
-	/* A connection was refused or broke in its handshake. token:
-	 * "tls-certificate", "tls-name", "tls-alert", "tls-timeout",
-	 * "tls-too-many", "malformed"; reason for people, with the peer's address. */
+	/* A connection was refused, broke in its handshake, or was closed.
+	 * token: "tls-certificate", "tls-name", "tls-alert", "tls-timeout",
+	 * "tls-too-many", "malformed"; reason for people, with the peer's
+	 * address. */
 	void (*refused)(void *arg, const char *token, const char *reason);
 };
 
@@ -69,9 +71,13 @@ void sb_tls_peers(struct sb_tls *t, const struct sb_tls_peer *peers, size_t n);
 /* After each step of Sofia's loop. */
 void sb_tls_clean(void);
 
-/* What was read last cannot be understood: its connection is closed. Sofia
- * would read nothing more from it, and leave it open. */
-void sb_tls_spoilt(struct sb_tls *t);
+/*
+ * After each step of one event: was a message taken, could one not be read?
+ * Then the connection is closed that was read from; Sofia would read nothing
+ * more from it, and leave it open. A message that does not end makes it wait
+ * as long: see SB_TLS_PARTIAL_MS.
+ */
+void sb_tls_step(struct sb_tls *t, bool message, bool spoilt, uint64_t now_ms);
 
 /* About once a second: frees what Sofia has closed, ends handshakes that take
  * too long. */
