@@ -1,6 +1,6 @@
 /*
- * sofia_edge.h: the agent's insides, shared by edge.c, sofia_client.c,
- * sofia_server.c and sofia_log.c.
+ * sofia_edge.h: the agent's insides, shared by edge.c, sofia_listen.c,
+ * sofia_client.c, sofia_server.c and sofia_log.c.
  * SPDX-License-Identifier: MIT
  */
 #ifndef SB_SOFIA_EDGE_H
@@ -119,6 +119,13 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 		      sip_t const *sip);
 void sb_server_tick(struct sb_edge *e, uint64_t now_ms);
 void sb_server_free_all(struct sb_edge *e);
+
+/* sofia_listen.c */
+/* Make the agent, once: as sb_edge_configure. */
+int sb_listen_start(struct sb_edge *e, const struct sb_config *cfg, char *why,
+		    size_t n);
+/* nta's own patience with an INVITE: the engine gives up first. */
+uint32_t sb_listen_timer_c_ms(const struct sb_config *cfg);
 
 /* edge.c */
 void sb_edge_log(struct sb_edge *e, int level, const char *fmt, ...)

@@ -322,7 +322,8 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 		       reason);
 		return 0;
 	}
-	if (method == sip_method_options) {
+	/* one that requires something is judged as all requests are */
+	if (method == sip_method_options && !sip->sip_require) {
 		answer_options(e, irq);
 		return 0;
 	}

@@ -18,6 +18,7 @@
 
 #include "sofia_tls_priv.h"
 
+#define REAP_MORE 64	   /* connections, then at once: 40 kB each wait */
 #define KEEPALIVE_BYTES 64 /* CRLFs in a record of their own are no message */
 
 /* A connection that Sofia has made. */
@@ -285,6 +286,13 @@ void sb_tls_shaken(const SSL *ssl)
 		c->shaking = false, c->fresh = true;
 }
 
+bool sb_tls_settled(const SSL *ssl)
+{
+	struct conn *c = SSL_get_ex_data(ssl, index_ssl);
+
+	return c && (c->dropped || (!c->shaking && SSL_is_server(ssl)));
+}
+
 static bool same_address(const char *a, const char *b)
 {
 	struct in6_addr x, y;
@@ -330,9 +338,12 @@ void sb_tls_clean(void)
 
 void sb_tls_step(struct sb_tls *t, bool message, bool spoilt, uint64_t now_ms)
 {
-	struct conn *c = t->reading;
+	struct conn *c;
 	uint64_t n;
 
+	if (t->count.live >= t->reap_at)
+		sb_tls_reap(t, now_ms);
+	c = t->reading;
 	t->reading = NULL;
 	if (!c || c->shaking || c->dropped || gone(c))
 		return;
@@ -384,6 +395,7 @@ void sb_tls_reap(struct sb_tls *t, uint64_t now_ms)
 			drop(c);
 		}
 	}
+	t->reap_at = t->count.live + REAP_MORE;
 	ERR_clear_error();
 }
 

@@ -98,6 +98,8 @@ static void on_info(const SSL *ssl, int where, int ret)
 		sb_tls_shaken(ssl);
 	/* close_notify is a goodbye; certificate alerts that we send were
 	 * reported by verify() already */
+	if (sb_tls_settled(ssl))
+		return;
 	if ((where & SSL_CB_ALERT) && (ret >> 8) == SSL3_AL_FATAL
 	    && (where & SSL_CB_READ))
 		sb_tls_refuse(t, s, "tls-alert", "peer refused us: %s",

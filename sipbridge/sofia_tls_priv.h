@@ -23,6 +23,7 @@ struct sb_tls {
 	BIO *last_bio;
 	struct conn *live;
 	struct conn *reading; /* the last that was read from */
+	size_t reap_at;	      /* so many live ones: look through them now */
 	const struct sb_tls_peer *peers;
 	size_t peers_n;
 	struct sb_tls_count count;
@@ -35,6 +36,9 @@ void sb_tls_refuse(struct sb_tls *t, SSL *ssl, const char *token,
 /* NULL for a connection that the guard does not know. */
 struct sb_tls *sb_tls_of(const SSL *ssl);
 void sb_tls_shaken(const SSL *ssl);
+/* Alerts do not tell about certificates any more. (A client of TLS 1.3 hears
+ * the server's opinion of its own after its handshake.) */
+bool sb_tls_settled(const SSL *ssl);
 const char *sb_tls_expected(SSL *ssl);
 /* Do we connect to where that peer is? */
 bool sb_tls_goes_to(SSL *ssl, const struct sb_tls_peer *p);
