@@ -130,8 +130,25 @@ function CA:issue(name, options)
 	run("openssl ca -batch -notext -config %s -cert %s -keyfile %s -in %s -extfile %s %s -out %s", quote(self.config),
 		quote(self.file), quote(self.key), quote(base .. ".csr"), quote(base .. ".ext"), period(options), quote(cert.cert));
 	run("chmod 644 %s", quote(cert.key));
+	if self.chain then
+		run("cat %s >>%s", quote(self.chain), quote(cert.cert));
+		cert.ca = self.root;
+	end
 	if options.revoked then self:revoke(cert); end
 	return cert;
+end
+
+--- A CA whose certificate this one issues: what it issues is trusted by who trusts this one, if the chain is sent; it is.
+function CA:intermediate(name)
+	local sub = CA.new(self.directory .. "/" .. name, name);
+	local base = sub.directory .. "/chain";
+	write(base .. ".ext", "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign\n");
+	run("openssl req -new -config %s -key %s -subj %s -out %s", quote(sub.config), quote(sub.key), quote("/CN=" .. name),
+		quote(base .. ".csr"));
+	run("openssl ca -batch -notext -config %s -cert %s -keyfile %s -in %s -extfile %s -out %s", quote(self.config),
+		quote(self.file), quote(self.key), quote(base .. ".csr"), quote(base .. ".ext"), quote(base .. ".crt"));
+	sub.chain, sub.root = base .. ".crt", self.file;
+	return sub;
 end
 
 --- Revoke a certificate and write the CRL anew (ca.crl).

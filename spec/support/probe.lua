@@ -6,8 +6,8 @@
 --	local response = probe:ask { method = "INVITE"; body = sdp; more = { { "Require", "x" } }; ["Max-Forwards"] = 0 }
 --	probe:assert_alive()				-- same worker, another connection is answered
 --
--- A request is a MESSAGE of lena@contoso.com to romeo@fabrikam.com but for what is said: method, uri, version, body, more (further headers),
--- first (headers before all others), any of the usual headers by name (false: not there).
+-- A request is a MESSAGE of lena@contoso.com to romeo@fabrikam.com but for what is said: method, uri, version, body,
+-- first and more (headers before and after all others), any of the usual headers by name (false: not there).
 
 local ports = require "spec.support.ports";
 local sip = require "spec.support.sip";
@@ -21,7 +21,7 @@ function Probe.new(w)
 	return setmetatable({ w = w, edge = w.edge, loop = w.loop, pid = w:worker_pid(), serial = 0, heard = {} }, Probe);
 end
 
---- Another connection, from an address of its own (of a few: there is a limit for each): it answers to nothing but what is asked over it.
+--- Another connection, from an address of its own (one of a few: there is a limit for each).
 function Probe:connect(options)
 	self.connections = (self.connections or 0) + 1;
 	options = options or {};
@@ -64,20 +64,12 @@ function Probe:bytes(parts)
 	return table.concat(lines, "\r\n") .. "\r\n\r\n" .. (parts.body or ""), parts["Call-ID"] or defaults["Call-ID"];
 end
 
---- All responses that have come for a Call-ID, or (call_id nil) at all.
-function Probe.responses(conn, call_id)
-	local list = {};
-	for _, message in ipairs(conn.messages) do
-		if message.status and (not call_id or sip.get(message, "Call-ID") == call_id) then list[#list + 1] = message; end
-	end
-	return list;
-end
-
---- The final response to a Call-ID, waited for.
-function Probe:answer(conn, call_id, seconds)
+--- The final response to a Call-ID, waited for; skip: so many messages of the connection do not count.
+function Probe:answer(conn, call_id, seconds, skip)
 	return self.loop:wait(function ()
-		for _, message in ipairs(Probe.responses(conn, call_id)) do
-			if message.status >= 200 then return message; end
+		for i = (skip or 0) + 1, #conn.messages do
+			local message = conn.messages[i];
+			if message.status and message.status >= 200 and sip.get(message, "Call-ID") == call_id then return message; end
 		end
 		if conn.closed then error("the bridge has closed the connection: " .. tostring(conn.reason) .. "\n" .. self.loop:tail(), 3); end
 	end, seconds or 5, "an answer to " .. tostring(call_id));
@@ -87,8 +79,9 @@ end
 function Probe:ask(parts, conn)
 	local bytes, call_id = self:bytes(parts);
 	conn = conn or conn_of(self);
+	local skip = #conn.messages;
 	conn:send(bytes);
-	local response = self:answer(conn, call_id);
+	local response = self:answer(conn, call_id, nil, skip);
 	if parts.method == "INVITE" then
 		conn:send((self:bytes { method = "ACK"; uri = parts.uri; Via = parts.Via or bytes:match("\r\nVia: (.-)\r\n");
 			From = sip.get(response, "From"); To = sip.get(response, "To"); ["Call-ID"] = call_id;
@@ -111,7 +104,7 @@ end
 --- Wait for a log line of a refusal with this token, from position on (#probe:log()).
 function Probe:wait_token(token, from)
 	return self.loop:wait(function ()
-		return self:log():find("token=" .. token .. "[ )]", from or 1);
+		return self:log():find("(token=" .. token .. " ", from or 1, true);
 	end, 5, "the token " .. token .. " in the log");
 end
 

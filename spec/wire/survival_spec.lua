@@ -70,9 +70,33 @@ describe("survival", function ()
 		assert.equal(sums.sent, sums.delivered + sums.failed + sums.unknown);
 	end
 
+	it("of a stream that is still being made: what is said meanwhile arrives in order", function ()
+		local conversations, said, heard, last = {}, 0, 0, {};
+		for i = 1, 8 do
+			conversations[i] = w:lync_user("early" .. i):open(romeo.jid, nil, { embed = false });
+		end
+		for _, conversation in ipairs(conversations) do conversation:wait_open(); end
+		romeo:on_message(function (stanza, text)
+			assert.equal((last[stanza.attr.from] or 0) + 1, tonumber(text));
+			last[stanza.attr.from], heard = tonumber(text), heard + 1;
+		end);
+		w.loop:every(0.003, function ()
+			said = said + 1;
+			for _, conversation in ipairs(conversations) do conversation:say(tostring(said)); end
+			return said < 50; -- fewer than a conversation's queue holds
+		end);
+		w.loop:wait(function () return heard == 50 * #conversations; end, 5, "all that was said");
+		romeo:on_message(nil);
+	end);
+
 	it("of kill -9 in the middle of traffic: it resumes within 2 s, and every message has its fate", function ()
-		local t = Traffic.new(w, { pairs = PAIRS, interval = 0.01, window = 16 }):run();
+		local t = Traffic.new(w, { pairs = PAIRS, interval = 0.01, window = 16 });
+		for i = 1, PAIRS do
+			w:lync_user("l" .. i):answers("MESSAGE", { status = 200; after = 0.02 }); -- so that there is something in flight
+		end
+		t:run();
 		t:wait_flow(20);
+		w.loop:wait(function () return t:open("x2s") >= PAIRS and t:open("s2x") >= PAIRS; end, 5, "messages in flight");
 		local pid, open = w:worker_pid(), {};
 		local killed_at = w.loop:now();
 		for _, direction in ipairs { "x2s", "s2x" } do
@@ -81,6 +105,7 @@ describe("survival", function ()
 		local in_flight = { x2s = t:open("x2s"), s2x = t:open("s2x") };
 		process.kill(pid, "KILL");
 		t:wait_flow(1, RESUME);
+		for i = 1, PAIRS do w:lync_user("l" .. i):answers("MESSAGE", 200); end
 		local after = w.loop:now() - killed_at;
 		assert.is_true(after <= RESUME, "resumed after " .. after .. " s");
 		assert.not_equal(pid, w:worker_pid());
