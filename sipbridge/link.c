@@ -67,10 +67,14 @@ bool sb_link_failed(struct sb_link *l, bool probe, uint32_t jitter,
 {
 	bool changed = l->state != SB_LINK_DOWN;
 
-	if (probe)
-		l->probing = false;
-	else if (!changed)
-		return false; /* the same outage: only probes count */
+	if (!probe) {
+		if (l->state == SB_LINK_UP) {
+			l->state = SB_LINK_UNKNOWN;
+			l->next_ms = now_ms;
+		}
+		return false;
+	}
+	l->probing = false;
 	l->state = SB_LINK_DOWN;
 	if (l->failures < 32)
 		l->failures++;

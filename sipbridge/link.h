@@ -20,7 +20,7 @@
 #define SB_LINK_BACKOFF_MAX_MS 60000
 
 enum sb_link_state {
-	SB_LINK_UNKNOWN = 0, /* nothing heard yet: requests may try */
+	SB_LINK_UNKNOWN = 0, /* nothing heard (lately): requests may try */
 	SB_LINK_UP,
 	SB_LINK_DOWN,	     /* requests fail at once with 503 */
 };
@@ -45,8 +45,9 @@ uint32_t sb_link_wait_ms(const struct sb_link *l, uint64_t now_ms);
 bool sb_link_heard(struct sb_link *l, bool probe, uint64_t now_ms);
 
 /* No connection, or no answer at all. jitter: any random number. True if the
- * state became DOWN. The first failure of a link that was up is followed by a
- * probe at once: a connection that idled out is no outage. */
+ * state became DOWN, which only a probe decides: a request that fails on a link
+ * that was up makes it UNKNOWN and asks for a probe at once, since a connection
+ * that was closed is no outage, and others may try meanwhile. */
 bool sb_link_failed(struct sb_link *l, bool probe, uint32_t jitter,
 		    uint64_t now_ms);
 

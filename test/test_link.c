@@ -44,7 +44,10 @@ TEST(link_backs_off)
 	sb_link_init(&l, 60000, 0);
 	sb_link_due(&l, 0);
 	sb_link_heard(&l, true, 0);
-	CHECK(sb_link_failed(&l, false, 0, now)); /* a request found out */
+	CHECK(!sb_link_failed(&l, false, 0, now)); /* a request found out */
+	CHECK_INT(l.state, SB_LINK_UNKNOWN);
+	CHECK(sb_link_due(&l, now));
+	CHECK(sb_link_failed(&l, true, 0, now));
 	for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		CHECK_INT(l.state, SB_LINK_DOWN);
 		CHECK_INT(sb_link_wait_ms(&l, now), want[i]);
@@ -55,11 +58,13 @@ TEST(link_backs_off)
 	now += 60000;
 	CHECK(sb_link_due(&l, now));
 	CHECK(sb_link_heard(&l, true, now));
-	CHECK(sb_link_failed(&l, false, 0, now)); /* starts over */
-	CHECK_INT(sb_link_wait_ms(&l, now), 0);
+	sb_link_failed(&l, false, 0, now);
+	CHECK(sb_link_due(&l, now));
+	CHECK(sb_link_failed(&l, true, 0, now));
+	CHECK_INT(sb_link_wait_ms(&l, now), 0); /* starts over */
 }
 
-/* A thousand requests that fail together are one outage. */
+/* A thousand requests that fail together are one suspicion. */
 TEST(link_one_outage_counts_once)
 {
 	struct sb_link l;
@@ -70,8 +75,25 @@ TEST(link_one_outage_counts_once)
 	sb_link_heard(&l, true, 0);
 	for (i = 0; i < 1000; i++)
 		changes += sb_link_failed(&l, false, 0, 10);
-	CHECK_INT(changes, 1);
-	CHECK_INT(l.failures, 1);
+	CHECK_INT(changes, 0);
+	CHECK_INT(l.failures, 0);
+	CHECK(sb_link_due(&l, 10));
+	CHECK(!sb_link_due(&l, 10));
+}
+
+/* The Edge closed a connection and takes the next one: nobody is refused. */
+TEST(link_dropped_connection_is_no_outage)
+{
+	struct sb_link l;
+
+	sb_link_init(&l, 60000, 0);
+	sb_link_due(&l, 0);
+	sb_link_heard(&l, true, 0);
+	sb_link_failed(&l, false, 0, 10);
+	CHECK(l.state != SB_LINK_DOWN);
+	CHECK(sb_link_due(&l, 10));
+	CHECK(sb_link_heard(&l, true, 12));
+	CHECK_INT(l.state, SB_LINK_UP);
 }
 
 TEST(link_jitter_is_bounded)
@@ -100,5 +122,6 @@ TEST(link_without_keepalive_probes_only_while_down)
 	CHECK(!sb_link_due(&l, 1000000));
 	CHECK_INT(sb_link_wait_ms(&l, 1000000), 60000);
 	sb_link_failed(&l, false, 0, 1000000);
+	CHECK_INT(sb_link_wait_ms(&l, 1000000), 0);
 	CHECK(sb_link_due(&l, 1000000));
 }

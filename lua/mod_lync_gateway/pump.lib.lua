@@ -98,9 +98,11 @@ local function new(env)
 		if ev.status == -1 and record.worker == 1 then -- it has lost nothing
 			return settings_refused(record, ev, " and goes on with those before");
 		end
+		local before = record.worker;
 		record.worker, record.worker_reason = ev.status, ev.reason;
 		if ev.status == 1 then
-			env.log("info", "started worker: ready (bridge=%s pid=%s)", record.fqdn, tostring(record.bridge:pid()));
+			env.log("info", before == 1 and "configured worker: ready (bridge=%s pid=%s)"
+				or "started worker: ready (bridge=%s pid=%s)", record.fqdn, tostring(record.bridge:pid()));
 			return all_hosts(record, function (h) h.module:set_status("info", "The bridge is running", false); end);
 		end
 		record.epoch = env.pool():new_epoch();

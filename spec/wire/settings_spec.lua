@@ -34,7 +34,7 @@ describe("a running bridge that is given a bad key", function ()
 		w.gateway:wait_log("refuses its settings and goes on with those before: key [^\n]* has a passphrase", 5);
 		both_ways("meanwhile");
 		w.gateway:reload(locked, w.bridge_cert.key);
-		w.gateway:wait_log("has a passphrase.*started worker: ready", 5);
+		w.gateway:wait_log("has a passphrase.*configured worker: ready", 5);
 		both_ways("after");
 		assert.equal(pid, w:worker_pid());
 	end);
