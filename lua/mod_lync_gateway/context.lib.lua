@@ -55,9 +55,19 @@ local function new(module, env)
 		end
 	end
 
+	-- A slip of the pen in a reload does not cut the host off: what was right stays in force, whole, until the settings
+	-- are usable again. A host that starts with an error stays closed.
 	function h.configure()
-		h.settings, h.problems = env.load(host);
-		env.report(module, h.problems);
+		local settings, problems = env.load(host);
+		local keep = h.settings and h.settings.usable and not settings.usable;
+		if not keep then
+			h.settings = settings;
+		end
+		h.problems = problems;
+		env.report(module, problems);
+		if keep then
+			module:log("error", "reload configuration: it has an error, the settings before stay in force (host=%s)", host);
+		end
 	end
 
 	return h;

@@ -4,14 +4,33 @@ local support = require "spec.support.module";
 local st = require "util.stanza";
 
 describe("context", function ()
-	local h, hosts, sent;
+	local h, hosts, sent, loaded, logged;
 	before_each(function ()
+		loaded, logged = { usable = true }, {};
 		hosts = { ["contoso.com"] = { s2sout = {} }; ["localhost"] = {} };
 		sent = {};
-		local module = { host = "contoso.com"; send = function (_, stanza) table.insert(sent, stanza); end };
+		local module = { host = "contoso.com"; send = function (_, stanza) table.insert(sent, stanza); end;
+			log = function (_, level) table.insert(logged, level); end };
 		h = support.lib("context").new(module, { prosody = { hosts = hosts };
 			pool = { hosts = { ["contoso.com"] = {} }; state = function () return {}; end };
-			load = function (host) return "settings of "..host, {}; end; report = function () end; });
+			load = function () return loaded, {}; end; report = function () end; });
+	end);
+
+	it("keeps the settings before when a reload brings unusable ones", function ()
+		local good, bad = { usable = true }, { usable = false };
+		loaded = bad;
+		h.configure();
+		assert.equal(bad, h.settings); -- nothing before: the host stays closed
+		loaded = good;
+		h.configure();
+		assert.equal(good, h.settings);
+		loaded = bad;
+		h.configure();
+		assert.equal(good, h.settings);
+		assert.same({ "error" }, logged);
+		loaded = { usable = true };
+		h.configure();
+		assert.equal(loaded, h.settings);
 	end);
 
 	local function stream(session)
@@ -78,6 +97,6 @@ describe("context", function ()
 
 	it("reads its settings", function ()
 		h.configure();
-		assert.equal("settings of contoso.com", h.settings);
+		assert.equal(loaded, h.settings);
 	end);
 end);
