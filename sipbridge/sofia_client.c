@@ -85,6 +85,8 @@ static void judge_link(struct sb_client_txn *t, int status, bool local,
 	    && ++p->silences >= SB_EDGE_SILENCES && t->orq) {
 		/* a connection that swallows what it is given */
 		p->silences = 0;
+		sb_edge_log(e, 2, "reset connection: %d requests in a row got "
+			    "no answer (edge=%s)", SB_EDGE_SILENCES, p->fqdn);
 		tp = nta_outgoing_transport(t->orq);
 		if (tp) {
 			tport_shutdown(tp, 2);

@@ -25,7 +25,7 @@ describe("an Edge that takes requests and answers none", function ()
 		for _, id in ipairs(ids) do
 			assert.equal("remote-server-timeout", (romeo:wait_error(id, 5)));
 		end
-		w.gateway:wait_log("lost edge.*connected edge", 5);
+		w.gateway:wait_log("reset connection: 3 requests in a row", 5);
 		for _, name in ipairs(NAMES) do
 			romeo:message(name.."@contoso.com", "heard again");
 			w:lync_user(name):wait_message("heard again", 5);
