@@ -2,6 +2,7 @@
  * sofia_tls_load.c: certificates, CAs and the verification of peers.
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -10,12 +11,26 @@
 
 #define CIPHERS_TLS12 "HIGH:!aNULL:!eNULL:!MD5:!3DES:!PSK:!SRP:!DSS:@STRENGTH"
 
+#define SETTING "lync_bridge_certificate: "
+
+/* What is wrong with a file, and what to do. */
 static void say_error(char *why, size_t n, const char *what, const char *file)
 {
-	unsigned long e = ERR_peek_last_error();
-	const char *text = e ? ERR_reason_error_string(e) : NULL;
+	unsigned long first = ERR_peek_error(), last = ERR_peek_last_error();
+	const char *text = last ? ERR_reason_error_string(last) : NULL;
 
-	snprintf(why, n, "%s %s: %s", what, file, text ? text : "unusable");
+	if (first && ERR_SYSTEM_ERROR(first)) {
+		int err = ERR_GET_REASON(first);
+
+		snprintf(why, n, SETTING "%s %s: %s: %s", what, file,
+			 strerror(err),
+			 err == ENOENT   ? "correct the path"
+			 : err == EACCES ? "let Prosody's user read it"
+					 : "see to it that it can be read");
+	}
+	else
+		snprintf(why, n, SETTING "%s %s: %s: a PEM file is wanted",
+			 what, file, text ? text : "unusable");
 	ERR_clear_error();
 }
 
@@ -165,20 +180,21 @@ static int use_identity(SSL_CTX *ctx, const struct sb_config *c, char *why,
 		say_error(why, n, "certificate", c->certificate.p);
 		return SB_EINVAL;
 	}
-	if (SSL_CTX_use_PrivateKey_file(ctx, c->key.p, SSL_FILETYPE_PEM) != 1) {
+	if (SSL_CTX_use_PrivateKey_file(ctx, c->key.p, SSL_FILETYPE_PEM) == 1
+	    && SSL_CTX_check_private_key(ctx) == 1)
+		return SB_OK;
+	if (asked)
+		snprintf(why, n, SETTING "key %s has a passphrase, and nobody "
+			 "to ask: store it without", c->key.p);
+	else if (ERR_GET_REASON(ERR_peek_last_error())
+		 == X509_R_KEY_VALUES_MISMATCH)
+		snprintf(why, n, SETTING "key %s does not belong to "
+			 "certificate %s: name two that do", c->key.p,
+			 c->certificate.p);
+	else
 		say_error(why, n, "key", c->key.p);
-		if (asked)
-			snprintf(why, n, "key %s has a passphrase, and nobody "
-				 "to ask: store it without", c->key.p);
-		return SB_EINVAL;
-	}
-	if (SSL_CTX_check_private_key(ctx) != 1) {
-		snprintf(why, n, "key %s does not belong to certificate %s",
-			 c->key.p, c->certificate.p);
-		ERR_clear_error();
-		return SB_EINVAL;
-	}
-	return SB_OK;
+	ERR_clear_error();
+	return SB_EINVAL;
 }
 
 /* Does the certificate carry our own name? The Edge will look for it. */
@@ -189,8 +205,9 @@ static int check_own_name(SSL_CTX *ctx, const struct sb_config *c, char *why,
 
 	if (cert && X509_check_host(cert, c->bridge_fqdn.p, 0, 0, NULL) == 1)
 		return SB_OK;
-	snprintf(why, n, "certificate %s does not name %s in its "
-		 "subjectAltName", c->certificate.p, c->bridge_fqdn.p);
+	snprintf(why, n, SETTING "certificate %s does not name %s in its "
+		 "subjectAltName: get one that does, or correct "
+		 "lync_bridge_fqdn", c->certificate.p, c->bridge_fqdn.p);
 	return SB_EINVAL;
 }
 

@@ -120,6 +120,10 @@ describe("odd SIP", function ()
 		end);
 		teardown(function () for _, trap in ipairs(traps) do trap.close(); end end);
 
+		it("finds a worker that looks up no names", function ()
+			assert.is_nil(probe:log():find("may be looked up", 1, true));
+		end);
+
 		for what, via in pairs {
 			["by address"] = ports.address("trap") .. ":6000;branch=z9hG4bK%s";
 			["by its own address"] = source .. ":6000;branch=z9hG4bK%s";
@@ -133,14 +137,14 @@ describe("odd SIP", function ()
 				conn:send((probe:bytes { body = text; Via = "SIP/2.0/TLS " .. via:format(what:gsub("%W", "")) }));
 				romeo:wait_message(text);
 				conn:close(true);
-				-- its answer is due after answer_wait; meanwhile and then, others are served at once
+				-- its answer is due after answer_wait; meanwhile and then, others are served (a look-up takes a second at least)
 				local worst, due = 0, w.loop:now() + 0.6;
 				while w.loop:now() < due do
 					local asked = w.loop:now();
 					probe:assert_alive();
 					worst = math.max(worst, w.loop:now() - asked);
 				end
-				assert.is_true(worst < 0.25, "the worker was silent for " .. worst .. " s");
+				assert.is_true(worst < 0.9, "the worker was silent for " .. worst .. " s");
 				assert.equal(0, calls);
 			end);
 		end

@@ -3,7 +3,6 @@
 -- SPDX-License-Identifier: MIT
 
 local ports = require "spec.support.ports";
-local process = require "spec.support.process";
 local s2s = require "spec.support.s2s";
 local s2s_server = require "spec.support.s2s_server";
 local Traffic = require "spec.support.traffic";

@@ -10,7 +10,7 @@ local HALF_OPEN = 300; -- more than SB_TLS_CONNECTIONS
 local FROM_ONE = 5;    -- fewer than SB_TLS_PER_PEER
 local SHOWN = 10;      -- refusals in the log a second
 
-local function both_ways(w, contact, user, text)
+local function both_ways(contact, user, text)
 	local id = contact:message(user.address, text, { receipt = true });
 	user:wait_message(text, 5);
 	contact:wait_receipt(id);
@@ -45,7 +45,7 @@ describe("strangers", function ()
 		crowd();
 		w.gateway:wait_log("too many connections", 5);
 		w.edge:drop();
-		both_ways(w, romeo, lena, "past the crowd");
+		both_ways(romeo, lena, "past the crowd");
 		assert.is_true(w.loop:now() - started < 9, "the crowd was gone already");
 	end);
 
@@ -78,7 +78,7 @@ describe("two Edges at one address", function ()
 
 	it("are told apart by port, each by its own certificate", function ()
 		local romeo = w:contact("romeo");
-		both_ways(w, romeo, w:lync_user("lena"), "to the one");
-		both_ways(w, romeo, other:user("toby@litware.com"), "to the other");
+		both_ways(romeo, w:lync_user("lena"), "to the one");
+		both_ways(romeo, other:user("toby@litware.com"), "to the other");
 	end);
 end);

@@ -1,4 +1,5 @@
 -- mod_test_end: a Prosody that has left its starter (-D) ends by itself, should the test not live to end it.
+-- luacheck: globals module prosody
 -- SPDX-License-Identifier: MIT
 
 module:set_global();
