@@ -31,7 +31,7 @@ describe("a running bridge that is given a bad key", function ()
 		local pid = w:worker_pid();
 		both_ways("before");
 		w.gateway:reload(w.bridge_cert.key, locked);
-		w.gateway:wait_log("refuses its settings and goes on with those before: key [^\n]* has a passphrase", 5);
+		w.gateway:wait_log("refuses its settings and goes on with those before: lync_bridge_certificate: key [^\n]* has a passphrase", 5);
 		both_ways("meanwhile");
 		w.gateway:reload(locked, w.bridge_cert.key);
 		w.gateway:wait_log("has a passphrase.*configured worker: ready", 5);
