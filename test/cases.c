@@ -63,7 +63,8 @@ size_t cases_run(const char *kind, void (*run)(const struct test_case *c))
 
 	snprintf(path, sizeof(path), "test/data/%s", kind);
 	dir = opendir(path);
-	if (!CHECK(dir != NULL))
+	CHECK(dir != NULL);
+	if (!dir)
 		return 0;
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
