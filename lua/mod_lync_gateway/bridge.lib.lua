@@ -125,7 +125,7 @@ function pool_methods:apply(fqdn, wanted, force)
 	local ok, token, text = record.bridge:configure(wanted.config);
 	if ok then
 		record.config = wanted.config;
-		self.env.log("info", "configured bridge: the worker was given new settings (bridge=%s)", fqdn);
+		self.env.log("info", "configured bridge: worker has new settings (bridge=%s)", fqdn);
 		self.env.pump.kick(record);
 	else
 		self.env.log("error", "configure bridge: %s (token=%s bridge=%s)", text or token, token, fqdn);

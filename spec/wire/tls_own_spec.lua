@@ -176,7 +176,7 @@ describe("the bridge's own certificate", function ()
 		copy(renewed.key, fine.key);
 		local from = #w.gateway.process.output;
 		w.gateway:reload();
-		w.loop:wait(function () return w.gateway.process.output:find("configured bridge: the worker was given new settings", from, true); end);
+		w.loop:wait(function () return w.gateway.process.output:find("configured bridge: worker has new settings", from, true); end);
 		w.loop:wait(function () return serial_of(probe) ~= before; end, 3, "the new certificate");
 		assert.equal(200, (conversation:say("and after"):wait()));
 		romeo:wait_message("and after");

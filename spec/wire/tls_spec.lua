@@ -251,13 +251,13 @@ describe("TLS from the Edge's side", function ()
 		accepted(revoked);
 		w.gateway:reload(("cafile = %q }\n\tlync_bridge_wire"):format(w.ca.file),
 			("cafile = %q; crlfile = %q }\n\tlync_bridge_wire"):format(w.ca.file, w.ca.crl));
-		w.gateway:wait_log("configured bridge: the worker was given new settings", 5, true);
+		w.gateway:wait_log("configured bridge: worker has new settings", 5, true);
 		refused(revoked, "tls-certificate", "certificate revoked");
 		accepted(w.edge_cert);
 		w.ca:revoke(good["further names"]); -- the list grows: read anew with a reload, without a change of settings
 		accepted(good["further names"]);
 		w.gateway:reload();
-		w.gateway:wait_log("configured bridge: the worker was given new settings", 5, true);
+		w.gateway:wait_log("configured bridge: worker has new settings", 5, true);
 		refused(good["further names"], "tls-certificate", "certificate revoked");
 		probe:assert_alive();
 	end);
