@@ -37,8 +37,9 @@ LG_SRCS := $(filter-out $(LUA_SRCS),$(wildcard plugin/*.c))
 SB_SRCS := $(wildcard sipbridge/*.c)
 TEST_SRCS := $(filter-out test/fake_%.c,$(wildcard test/*.c))
 FUZZ_SRCS := $(wildcard fuzz/fuzz_*.c)
-C_FILES := $(wildcard $(foreach d,plugin sipbridge test fuzz,$(d)/*.c $(d)/*.h))
-LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua conf.d/*.lua)
+BENCH_SRCS := $(filter-out bench/bench.c,$(wildcard bench/*.c))
+C_FILES := $(wildcard $(foreach d,plugin sipbridge test fuzz bench,$(d)/*.c $(d)/*.h))
+LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lua conf.d/*.lua)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(BUILD)/lync_gateway/core.so
@@ -49,8 +50,8 @@ SB_LIB := $(BUILD)/sipbridge.a
 PLUGIN_LIBS = $(if $(wildcard plugin/import.c),$(XML_LIBS)) $(if $(wildcard plugin/certificate.c),-lcrypto)
 PURE_LIBS = $(PLUGIN_LIBS) $(if $(wildcard sipbridge/document*.c),$(XML_LIBS))
 
-.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build objects \
-	install uninstall demo clean help FORCE
+.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build bench bench-build \
+	objects install uninstall demo clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(CORE) $(WORKER) $(TESTS) ## Build everything into BUILD (default: build/)
@@ -137,7 +138,7 @@ lint: deps ## House rules, luacheck, shellcheck, gcc -fanalyzer, warnings as err
 	@tools/deps lint
 	@! $(MAKE) -n help 2>&1 | grep -i warning
 	@tools/ccheck $(C_FILES)
-	luacheck -q $(LUA_FILES) tools/ccheck tools/summary
+	luacheck -q $(LUA_FILES) tools/ccheck tools/summary bench/run
 	shellcheck tools/deps tools/valgrind-worker .ci/run
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-lint WERROR=1 CFLAGS='-O2 -fanalyzer' objects
 
@@ -157,6 +158,17 @@ fuzz-build: $(FUZZ_SRCS:fuzz/%.c=$(BUILD)/fuzz/%)
 $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(LG_LIB) $(SB_LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
+
+# Each bench/*.c but bench.c is a program, and each bench/bench_*.lua.
+bench: deps ## Measure; figures and the machine's facts go to bench/results.json
+	@$(MAKE) -j$(JOBS) bench-build
+	@env $(SPEC_ENV) CC='$(CC)' CFLAGS='$(CFLAGS)' bench/run bench/results.json $(BENCHES) $(wildcard bench/bench_*.lua)
+
+BENCHES := $(BENCH_SRCS:%.c=$(BUILD)/%)
+bench-build: $(BENCHES)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call obj,bench/bench.c test/value_rig.c) $(LG_LIB) $(SB_LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS)
 
 demo: deps ## Gateway, XMPP partner and Access Edge stand-in on loopback, messages both ways (KEEP=1 leaves it running)
 	@$(MAKE) -j$(JOBS) $(CORE) $(WORKER)

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Groups: misuse -1.., what a peer sent -100.., policy -200.., resources
- *         -300... The token of each is stable: logs, metrics, tests and Lua
- *         depend on it.
+ *         -300.., streams -400... The token of each is stable: logs, metrics,
+ *         tests and Lua depend on it.
  */
 #ifndef LG_ERROR_H
 #define LG_ERROR_H
@@ -27,13 +27,47 @@ enum lg_err {
 	LG_EUSER = -203,       /* external access policy says no */
 	LG_EUNUSABLE = -204,   /* host's settings have an error */
 	LG_ECLAIMED = -205,    /* another partner has this domain */
+	LG_ELOOP = -206,       /* domain of a gateway of this Prosody */
+	LG_EUNMARKED = -207,   /* its stream is not authenticated for us */
+	LG_EBADORIGIN = -208,  /* a stanza from nobody's stream */
 
 	LG_ENOMEM = -300,
+
+	LG_ETLSREQUIRED = -400,	   /* clear text, where TLS is needed */
+	LG_ENOTLS = -401,	   /* TLS, where only clear text is allowed */
+	LG_ESASLREQUIRED = -402,   /* dialback, where SASL is needed */
+	LG_ENODIALBACK = -403,	   /* dialback, which is switched off */
+	LG_ENOSASL = -404,	   /* SASL, where only dialback is allowed */
+	LG_ENOEXTERNAL = -405,	   /* peer does not offer SASL EXTERNAL */
+	LG_ESASLFAILED = -406,	   /* peer refused SASL EXTERNAL */
+	LG_ETLSFAILED = -408,	   /* peer insists on TLS, which has failed */
+	LG_EMECHANISM = -407,	   /* another mechanism than EXTERNAL */
+	LG_ECERTMISSING = -410,	   /* peer's certificate: none */
+	LG_ECERTEXPIRED = -411,	   /* its time is over, */
+	LG_ECERTNOTYET = -412,	   /* or has not begun */
+	LG_ECERTSELF = -413,	   /* nobody vouches for it, */
+	LG_ECERTUNTRUSTED = -414,  /* or nobody whom we trust */
+	LG_ECERTNAME = -415,	   /* it is another domain's */
+	LG_ECERTLAPSED = -416,	   /* its time ended while the stream stood */
+	LG_EVERSION = -420,	   /* peer does not speak XMPP 1.0 */
+	LG_EUNSOLICITED = -421,	   /* an answer nobody asked for */
+	LG_ETLSLATE = -422,	   /* STARTTLS after authentication */
+	LG_EATTEMPTS = -423,	   /* too many refused attempts */
+	LG_ENOIDENTITY = -424,	   /* peer has not said who it is */
+	LG_ELIMIT = -430,	   /* streams of all partners */
+	LG_EPARTNERLIMIT = -431,   /* streams of this partner */
+	LG_EESTABLISH = -432,	   /* not authenticated in time */
+	LG_EDEAD = -433,	   /* no sign of life */
+	LG_EINACTIVE = -434,	   /* no stanza for long */
+	LG_EOTHERHOST = -435,	   /* for a host that would not take it */
 };
 
 /* Stable token ("not-a-partner") and a text for people. Static storage;
  * "unknown" for a number that is not in the list. */
 const char *lg_err_name(int err);
 const char *lg_err_text(int err);
+
+/* The number of a token; LG_OK when there is none. */
+int lg_err_find(const char *name);
 
 #endif

@@ -212,6 +212,18 @@ bool lg_lint_is_list(struct lg_lint *l, const struct lg_value *v,
 	return false;
 }
 
+void lg_lint_two_streams(struct lg_lint *l, const char *key, uint32_t limit)
+{
+	size_t mark;
+
+	if (limit > 1)
+		return;
+	mark = lg_lint_name(l, key);
+	lg_lint_warn(l, NULL, "write 2 or more",
+		     "one stream is not enough for both directions");
+	lg_lint_leave(l, mark);
+}
+
 const char *lg_lint_words(struct lg_lint *l, const char *const *words)
 {
 	const char *text = "";
@@ -291,12 +303,15 @@ static void unknown_key(struct lg_lint *l, const struct lg_entry *e,
 			const struct lg_key *keys, size_t n)
 {
 	const char *near = NULL, *all = "";
+	bool secret = false;
 	size_t i;
 
 	if (e->name.p)
 		near = lg_nearest(e->name, nth_key, keys, n);
+	for (i = 0; near && i < n; i++)
+		secret |= keys[i].secret && strcmp(keys[i].name, near) == 0;
 	if (near) {
-		lg_lint_error(l, &e->value,
+		lg_lint_error(l, secret ? NULL : &e->value,
 			      lg_lint_text(l, "did you mean \"%s\"?", near),
 			      "unknown key");
 		return;

@@ -38,6 +38,7 @@ struct lg_key {
 	uint32_t min;
 	uint32_t max;
 	const char *const *words; /* ends with NULL */
+	bool secret; /* no problem shows the value, also of a misspelt key */
 };
 
 /* Go down to a key, by name or as it stands in the table; the result is for
@@ -74,6 +75,9 @@ bool lg_lint_is_list(struct lg_lint *l, const struct lg_value *v,
 void lg_lint_table(struct lg_lint *l, void *dest, const struct lg_value *v,
 		   const struct lg_key *keys, size_t keys_n);
 
+/* Each direction has a stream of its own: a warning about a limit of one. */
+void lg_lint_two_streams(struct lg_lint *l, const char *key, uint32_t limit);
+
 /* "required", "optional" or "not_supported" */
 const char *lg_lint_words(struct lg_lint *l, const char *const *words);
 
@@ -94,7 +98,8 @@ lg_read_fn lg_read_text;     /* struct sb_str, at most max bytes */
 lg_read_fn lg_read_path;     /* struct sb_str */
 lg_read_fn lg_read_ip;	     /* struct sb_str */
 lg_read_fn lg_read_fqdn;     /* struct sb_str, A-labels */
-lg_read_fn lg_read_endpoint; /* struct lg_endpoint; min: the usual port */
+lg_read_fn lg_read_endpoint; /* struct lg_endpoint; min: the usual port; max:
+			       not 0 if it may be an address */
 
 /* The options whose tables have files of their own; dest is the whole struct
  * lg_settings. */
@@ -106,6 +111,10 @@ lg_read_fn lg_read_listen;	/* settings_bridge.c */
 lg_read_fn lg_read_certificate;
 lg_read_fn lg_read_rate;
 lg_read_fn lg_read_wire;
+
+/* After all options: what Prosody's own leave of the partners' methods
+ * (settings_prosody.c). */
+void lg_apply_prosody(struct lg_lint *l, const struct lg_value *options);
 
 /* Port behind the last ':' of an address; 0 when it is none. */
 uint16_t lg_port(struct sb_str text);

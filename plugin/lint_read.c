@@ -171,13 +171,22 @@ void lg_read_ip(struct lg_lint *l, void *dest, const struct lg_value *v,
 		lg_lint_error(l, v, remedy, "not an IP address");
 }
 
+/* An address, or what was meant for one: no top-level domain is a number. */
+static bool ends_in_number(struct sb_str name)
+{
+	while (name.n && name.p[name.n - 1] >= '0' &&
+	       name.p[name.n - 1] <= '9')
+		name.n--;
+	return name.n == 0 || name.p[name.n - 1] == '.';
+}
+
 /* A host's name as A-labels; an address is none. */
 static bool is_host(struct sb_str *out, char buf[LG_DOMAIN_MAX],
 		    struct sb_str s)
 {
 	struct sb_str name;
 
-	if (lg_domain_ascii(&name, buf, s) || is_ip(name, AF_INET))
+	if (lg_domain_ascii(&name, buf, s) || ends_in_number(name))
 		return false;
 	*out = name;
 	return true;
@@ -214,25 +223,55 @@ uint16_t lg_port(struct sb_str text)
 	return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
+/* Take ":port" or "" off what follows a host; 0: neither. */
+static uint16_t port_after(struct sb_str rest, uint16_t usual)
+{
+	if (rest.n == 0)
+		return usual;
+	if (rest.p[0] != ':')
+		return 0;
+	return lg_port((struct sb_str){rest.p + 1, rest.n - 1});
+}
+
+/* Split "host", "host:port", "[address]:port"; the host is the first n bytes
+ * of what is returned, without brackets. */
+static struct sb_str split_port(struct sb_str text, struct sb_str *rest)
+{
+	bool bracket = text.n && text.p[0] == '[';
+	const char *end = text.n ? memchr(text.p, bracket ? ']' : ':', text.n)
+				 : NULL;
+	struct sb_str host = {text.p, end ? (size_t)(end - text.p) : text.n};
+
+	if (bracket && end) {
+		host = (struct sb_str){text.p + 1, host.n - 1};
+		end++;
+	}
+	*rest = end ? (struct sb_str){end, text.n - (size_t)(end - text.p)}
+		    : SB_NOSTR;
+	return host;
+}
+
 void lg_read_endpoint(struct lg_lint *l, void *dest, const struct lg_value *v,
 		      const struct lg_key *key)
 {
-	struct lg_endpoint e = {SB_NOSTR, (uint16_t)key->min};
-	struct sb_str host = v->u.string, name;
-	const char *remedy, *colon;
+	bool address_too = key->max != 0;
+	struct sb_str host, name, rest;
+	struct lg_endpoint e;
+	const char *remedy;
 	char buf[LG_DOMAIN_MAX];
 
-	remedy = lg_lint_text(l, "write a full name, with a port if it is not "
-			      "%u, as in \"%s\"", key->min, key->words[0]);
+	remedy = lg_lint_text(l, "write a full name%s, with a port if it is "
+			      "not %u, as in \"%s\"",
+			      address_too ? " or an address" : "", key->min,
+			      key->words[0]);
 	if (!is_string(l, v, remedy))
 		return;
-	colon = host.n ? memchr(host.p, ':', host.n) : NULL;
-	if (colon) {
-		e.port = lg_port((struct sb_str){
-			colon + 1, host.n - (size_t)(colon - host.p) - 1});
-		host.n = (size_t)(colon - host.p);
+	host = split_port(v->u.string, &rest);
+	e.port = port_after(rest, (uint16_t)key->min);
+	if (address_too && (is_ip(host, AF_INET) || is_ip(host, AF_INET6))) {
+		name = host;
 	}
-	if (!is_host(&name, buf, host)) {
+	else if (!is_host(&name, buf, host)) {
 		lg_lint_error(l, v, remedy, "not a host name");
 		return;
 	}

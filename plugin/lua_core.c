@@ -54,6 +54,7 @@ int luaopen_lync_gateway_core(lua_State *L)
 		{"to_jid", lg_lua_to_jid},
 		{"to_condition", lg_lua_to_condition},
 		{"to_status", lg_lua_to_status},
+		{"refusal", lg_lua_refusal},
 		{"bridge", lg_lua_bridge},
 	};
 	size_t i;

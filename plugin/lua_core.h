@@ -25,6 +25,7 @@ void lg_lua_to_sip(lua_State *L);      /* core.to_sip */
 void lg_lua_to_jid(lua_State *L);      /* core.to_jid */
 void lg_lua_to_condition(lua_State *L); /* core.to_condition */
 void lg_lua_to_status(lua_State *L);   /* core.to_status */
+void lg_lua_refusal(lua_State *L);   /* core.refusal (lua_stream.c) */
 void lg_lua_bridge(lua_State *L);      /* core.bridge (lua_bridge.c) */
 
 /* Push nil, the token and the text of err; returns 3, for "return". */
@@ -54,7 +55,9 @@ int lg_lua_value(lua_State *L, struct lg_value *v, struct lg_arena *a, int t);
 
 #define LG_LUA_VALUES 4000000
 
-/* Push the methods table of settings (lua_settings_get.c). */
+/* Push the methods table of settings (lua_settings_get.c); the second adds its
+ * own to the table on top (lua_stream.c). */
 void lg_lua_settings_methods(lua_State *L);
+void lg_lua_stream_methods(lua_State *L);
 
 #endif

@@ -102,7 +102,7 @@ static int l_negotiation(lua_State *L)
 	lg_lua_set(L, "error", sb_str_of(row->error));
 	lua_createtable(L, (int)row->methods_n, 0);
 	for (i = 0; i < row->methods_n; i++) {
-		lua_pushstring(L, lg_method_name(row->methods[i]));
+		lua_pushstring(L, lg_method_names[row->methods[i]]);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	lua_setfield(L, -2, "methods");

@@ -109,6 +109,7 @@ static int l_gateway(lua_State *L)
 		   g->subscription_refresh_interval);
 	set_bool(L, "enable_logging_all_message_bodies",
 		 g->enable_logging_all_message_bodies);
+	lg_lua_set(L, "dialback_passphrase", g->dialback_passphrase);
 	return 1;
 }
 
@@ -116,12 +117,16 @@ static void set_proxy(lua_State *L, const struct lg_endpoint *proxy)
 {
 	if (proxy->host.n == 0)
 		return;
-	lua_pushfstring(L, "%s:%d", proxy->host.p, (int)proxy->port);
+	lua_pushfstring(L, memchr(proxy->host.p, ':', proxy->host.n)
+				   ? "[%s]:%d"
+				   : "%s:%d",
+			proxy->host.p, (int)proxy->port);
 	lua_setfield(L, -2, "proxy_fqdn");
 }
 
 static void set_negotiation(lua_State *L, const struct lg_partner *p)
 {
+	lua_Integer n = 0;
 	size_t i;
 
 	lg_lua_set(L, "tls_negotiation", sb_str_of(lg_need_names[p->tls]));
@@ -132,10 +137,13 @@ static void set_negotiation(lua_State *L, const struct lg_partner *p)
 		lg_lua_set(L, "warning", sb_str_of(p->row->note));
 	lua_createtable(L, LG_METHODS_MAX, 0);
 	for (i = 0; i < p->row->methods_n; i++) {
-		lua_pushstring(L, lg_method_name(p->row->methods[i]));
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
+		if (!(p->methods & 1U << p->row->methods[i]))
+			continue;
+		lua_pushstring(L, lg_method_names[p->row->methods[i]]);
+		lua_rawseti(L, -2, ++n);
 	}
 	lua_setfield(L, -2, "methods");
+	set_bool(L, "strict", p->strict);
 }
 
 /* (settings, domain) -> table | nil */
@@ -239,4 +247,5 @@ void lg_lua_settings_methods(lua_State *L)
 	};
 
 	luaL_newlib(L, methods);
+	lg_lua_stream_methods(L);
 }

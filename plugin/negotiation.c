@@ -61,22 +61,11 @@ static const struct lg_negotiation rows[LG_ROWS] = {
 
 const char *const lg_need_names[] = {"required", "optional", "not_supported",
 				     NULL};
+const char *const lg_method_names[] = {"sasl-tls", "tls-dialback",
+				       "tcp-dialback", NULL};
 
 const struct lg_negotiation *lg_negotiation(enum lg_need tls,
 					    enum lg_need sasl, bool dialback)
 {
 	return &rows[(int)sasl * 6 + (int)tls * 2 + (dialback ? 0 : 1)];
-}
-
-const char *lg_method_name(enum lg_method method)
-{
-	switch (method) {
-	case LG_SASL_TLS:
-		return "sasl-tls";
-	case LG_TLS_DIALBACK:
-		return "tls-dialback";
-	case LG_TCP_DIALBACK:
-		return "tcp-dialback";
-	}
-	return "unknown";
 }

@@ -46,8 +46,9 @@ struct lg_negotiation {
 const struct lg_negotiation *lg_negotiation(enum lg_need tls,
 					    enum lg_need sasl, bool dialback);
 
-/* "sasl-tls", "tls-dialback", "tcp-dialback" */
-const char *lg_method_name(enum lg_method method);
+/* "sasl-tls", "tls-dialback", "tcp-dialback"; ends with NULL. In the order of
+ * enum lg_method. */
+extern const char *const lg_method_names[];
 
 /* "required", "optional", "not_supported"; ends with NULL. In the order of
  * enum lg_need. */

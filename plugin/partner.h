@@ -45,6 +45,9 @@ struct lg_partner {
 	uint32_t connection_limit;	/* streams at the same time */
 	struct lg_endpoint proxy;
 	const struct lg_negotiation *row;
+	unsigned methods; /* bits 1 << enum lg_method: those of the row that
+			     Prosody's own options leave */
+	bool strict;	  /* dialback over TLS needs a good certificate */
 	const char *disabled; /* NULL, or the problem that disabled it */
 };
 

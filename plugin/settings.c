@@ -15,6 +15,22 @@
 #define AT(field) .at = offsetof(struct lg_settings, field)
 #define IN(field) .at = offsetof(struct lg_gateway, field)
 
+/* A secret: no problem shows its value. */
+static void read_secret(struct lg_lint *l, void *dest,
+			const struct lg_value *v, const struct lg_key *key)
+{
+	if (v->type != LG_V_STRING)
+		lg_lint_error(l, NULL, "write it in quotes", "not a string");
+	else if (v->u.string.n < key->min || v->u.string.n > key->max)
+		lg_lint_error(l, NULL,
+			      lg_lint_text(l, "write %u to %u bytes",
+					   key->min, key->max),
+			      v->u.string.n < key->min ? "too short"
+						       : "too long");
+	else
+		*(struct sb_str *)dest = lg_lint_dup(l, v->u.string);
+}
+
 static void read_gateway(struct lg_lint *l, void *dest,
 			 const struct lg_value *v, const struct lg_key *key)
 {
@@ -33,6 +49,8 @@ static void read_gateway(struct lg_lint *l, void *dest,
 		 IN(subscription_refresh_interval), 60, 604800},
 		{"enable_logging_all_message_bodies", lg_read_bool,
 		 IN(enable_logging_all_message_bodies)},
+		{"dialback_passphrase", read_secret, IN(dialback_passphrase),
+		 8, 1024, .secret = true},
 	};
 	struct lg_gateway *g = &((struct lg_settings *)dest)->gateway;
 	size_t mark;
@@ -41,6 +59,8 @@ static void read_gateway(struct lg_lint *l, void *dest,
 	if (!lg_lint_is_table(l, v, "{ connection_limit = 1000 }"))
 		return;
 	lg_lint_table(l, g, v, keys, sizeof(keys) / sizeof(keys[0]));
+	lg_lint_two_streams(l, "partner_connection_limit",
+			    g->partner_connection_limit);
 	if (g->partner_connection_limit <= g->connection_limit)
 		return;
 	mark = lg_lint_name(l, "partner_connection_limit");
@@ -48,6 +68,17 @@ static void read_gateway(struct lg_lint *l, void *dest,
 		     "lets all partners together have",
 		     g->partner_connection_limit, g->connection_limit);
 	lg_lint_leave(l, mark);
+}
+
+/* lg_apply_prosody reads them, Prosody checks them. */
+static void leave_to_prosody(struct lg_lint *l, void *dest,
+			     const struct lg_value *v,
+			     const struct lg_key *key)
+{
+	(void)l;
+	(void)dest;
+	(void)v;
+	(void)key;
 }
 
 static const struct lg_key options_keys[] = {
@@ -64,6 +95,12 @@ static const struct lg_key options_keys[] = {
 	{"lync_partners", lg_read_partners, .at = 0},
 	{"lync_policy_grants", lg_read_grants, .at = 0},
 	{"lync_sites", lg_read_sites, .at = 0},
+	{"prosody_modules", leave_to_prosody, .at = 0},
+	{"s2s_allow_encryption", leave_to_prosody, .at = 0},
+	{"s2s_insecure_domains", leave_to_prosody, .at = 0},
+	{"s2s_require_encryption", leave_to_prosody, .at = 0},
+	{"s2s_secure_auth", leave_to_prosody, .at = 0},
+	{"s2s_secure_domains", leave_to_prosody, .at = 0},
 };
 
 static void defaults(struct lg_settings *s)
@@ -164,6 +201,7 @@ int lg_settings_load(struct lg_settings *s, struct sb_str host,
 		lg_lint_table(l, s, options, options_keys,
 			      sizeof(options_keys) / sizeof(options_keys[0]));
 		absent(l, options);
+		lg_apply_prosody(l, options);
 	}
 	if (s->problems.n > 0)
 		qsort(s->problems.v, s->problems.n, sizeof(s->problems.v[0]),

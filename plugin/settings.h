@@ -30,6 +30,7 @@ struct lg_gateway {
 	uint32_t stream_inactivity_timeout;
 	uint32_t subscription_refresh_interval;
 	bool enable_logging_all_message_bodies;
+	struct sb_str dialback_passphrase; /* or empty */
 };
 
 struct lg_bridge {

@@ -25,7 +25,7 @@ static const struct lg_key keys[] = {
 	{"enable_keep_alive", lg_read_bool, AT(keep_alive)},
 	{"connection_limit", lg_read_count, AT(connection_limit), 1,
 	 LIMIT_MAX},
-	{"proxy_fqdn", lg_read_endpoint, AT(proxy), 5269,
+	{"proxy_fqdn", lg_read_endpoint, AT(proxy), 5269, 1,
 	 .words = (const char *const[]){"xmpp.fabrikam.com:5269", NULL}},
 };
 
@@ -201,11 +201,14 @@ static void judge_row(struct lg_lint *l, const struct lg_partner *p,
 static void read_partner(struct lg_lint *l, struct lg_partner *p,
 			 const struct lg_value *v)
 {
-	size_t mark;
+	size_t i, mark;
 
 	if (!lg_lint_is_table(l, v, "{ partner_type = \"federated\" }"))
 		return;
 	lg_lint_table(l, p, v, keys, sizeof(keys) / sizeof(keys[0]));
+	if (lg_value_get(v, "connection_limit"))
+		lg_lint_two_streams(l, "connection_limit",
+				    p->connection_limit);
 	if (!lg_value_get(v, "partner_type")) {
 		mark = lg_lint_name(l, "partner_type");
 		lg_lint_error(l, NULL,
@@ -217,6 +220,8 @@ static void read_partner(struct lg_lint *l, struct lg_partner *p,
 	}
 	p->row = lg_negotiation((enum lg_need)p->tls, (enum lg_need)p->sasl,
 				p->dialback);
+	for (i = 0; i < p->row->methods_n; i++)
+		p->methods |= 1U << p->row->methods[i];
 	judge_row(l, p, v);
 }
 

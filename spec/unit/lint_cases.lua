@@ -122,7 +122,8 @@ return {
 		'E lync_partner = {}: unknown key; did you mean "lync_partners"?';
 		"E lync_whatever_this_may_be = 1: unknown key; known are lync_access_edge, lync_access_edge_address, "
 			.. "lync_access_policies, lync_bridge_certificate, lync_bridge_fqdn, lync_bridge_listen, lync_bridge_rate, "
-			.. "lync_bridge_wire, lync_gateway_settings, lync_partners, lync_policy_grants, lync_sites";
+			.. "lync_bridge_wire, lync_gateway_settings, lync_partners, lync_policy_grants, lync_sites, prosody_modules, "
+			.. "s2s_allow_encryption, s2s_insecure_domains, s2s_require_encryption, s2s_secure_auth, s2s_secure_domains";
 	} };
 	-- the gateway's numbers
 	{ "gateway numbers", { lync_gateway_settings = {
@@ -145,7 +146,19 @@ return {
 	{ "gateway settings as a list", { lync_gateway_settings = { 1000 } }, {
 		"E lync_gateway_settings[1] = 1000: unknown key; known are connection_limit, partner_connection_limit, "
 			.. "keep_alive_interval, stream_establishment_timeout, stream_inactivity_timeout, "
-			.. "subscription_refresh_interval, enable_logging_all_message_bodies";
+			.. "subscription_refresh_interval, enable_logging_all_message_bodies, dialback_passphrase";
+	} };
+	{ "a passphrase that is too short, which is not shown", { lync_gateway_settings = { dialback_passphrase = "s3cr3t7" } }, {
+		"E lync_gateway_settings.dialback_passphrase: too short; write 8 to 1024 bytes";
+	} };
+	{ "a passphrase that is too long", { lync_gateway_settings = { dialback_passphrase = ("s3cr3t"):rep(171) } }, {
+		"E lync_gateway_settings.dialback_passphrase: too long; write 8 to 1024 bytes";
+	} };
+	{ "a passphrase that is a number", { lync_gateway_settings = { dialback_passphrase = 12345678 } }, {
+		"E lync_gateway_settings.dialback_passphrase: not a string; write it in quotes";
+	} };
+	{ "one stream for each partner", { lync_gateway_settings = { partner_connection_limit = 1 } }, {
+		"W lync_gateway_settings.partner_connection_limit: one stream is not enough for both directions; write 2 or more";
 	} };
 	-- partners
 	{ "no partner", { lync_partners = {} }, { "W lync_partners: empty: nobody is allowed; " .. FORM } };
@@ -201,8 +214,12 @@ return {
 	{ "a connection limit of zero", partner { connection_limit = 0 }, {
 		"E " .. P .. ".connection_limit = 0: out of range; write a whole number from 1 to 100000";
 	} };
+	{ "a connection limit of one", partner { connection_limit = 1 }, {
+		"W " .. P .. ".connection_limit: one stream is not enough for both directions; write 2 or more";
+	} };
 	{ "a proxy with a bad name", partner { proxy_fqdn = "-x.fabrikam.com" }, {
-		"E " .. P .. '.proxy_fqdn = "-x.fabrikam.com": not a host name; write a full name, with a port if it is not 5269, '
+		"E " .. P .. '.proxy_fqdn = "-x.fabrikam.com": not a host name; write a full name or an address, '
+			.. 'with a port if it is not 5269, '
 			.. 'as in "xmpp.fabrikam.com:5269"';
 	} };
 	{ "a description of two lines", partner { description = "a\nb" }, {

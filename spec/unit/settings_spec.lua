@@ -176,6 +176,30 @@ describe("settings", function ()
 		}, (load()):gateway());
 	end);
 
+	it("keeps a passphrase to itself", function ()
+		local settings, problems = load { lync_gateway_settings = { dialback_passphrase = "s3cr3tf0rd14lb4ck" } };
+		assert.same({}, problems);
+		assert.equal("s3cr3tf0rd14lb4ck", settings:gateway().dialback_passphrase);
+		for _, bad in ipairs { "s3cr3t", ("s3cr3t"):rep(200), "s3cr3t\0", { "s3cr3tf0rd14lb4ck" } } do
+			settings, problems = load { lync_gateway_settings = { dialback_passphrase = bad } };
+			for _, problem in ipairs(problems) do
+				for _, part in pairs(problem) do
+					assert.is_nil(tostring(part):find("s3cr3t", 1, true));
+				end
+				assert.is_nil(problem.value);
+			end
+			assert.is_nil(settings:gateway().dialback_passphrase);
+		end
+	end);
+
+	it("takes a passphrase of any bytes", function ()
+		for _, text in ipairs { ("x"):rep(8), ("x"):rep(1024), "\0\1\2\xff\xfe '\"" } do
+			local settings, problems = load { lync_gateway_settings = { dialback_passphrase = text } };
+			assert.same({}, problems);
+			assert.equal(text, settings:gateway().dialback_passphrase);
+		end
+	end);
+
 	it("has the bridge's defaults", function ()
 		assert.same({
 			access_edge = "sip.contoso.com"; port = 5061; fqdn = "xmpp.contoso.com"; listen = { "*:5061" }; min_tls = "1.2";
@@ -221,7 +245,7 @@ describe("settings", function ()
 		assert.same({
 			domain = "fabrikam.com"; additional_domains = {}; partner_type = "public_unverified";
 			tls_negotiation = "required"; sasl_negotiation = "required"; support_dialback_negotiation = true;
-			enable_keep_alive = true; connection_limit = 7; verified = false; row = 1; methods = { "sasl-tls" };
+			enable_keep_alive = true; connection_limit = 7; verified = false; row = 1; methods = { "sasl-tls" }; strict = false;
 			warning = "Dialback will not operate if both SASL and TLS are required.";
 		}, settings:partner("fabrikam.com"));
 	end);
@@ -239,6 +263,7 @@ describe("settings", function ()
 			partner_type = "public_verified"; tls_negotiation = "not_supported"; sasl_negotiation = "not_supported";
 			support_dialback_negotiation = true; enable_keep_alive = false; connection_limit = 3;
 			proxy_fqdn = "xmpp.fabrikam.com:5269"; verified = true; row = 17; methods = { "tcp-dialback" };
+			strict = false;
 		};
 		for _, domain in ipairs { "bücher.example", "BÜCHER.EXAMPLE.", "xn--bcher-kva.example", "na.fabrikam.com",
 			"Na.Fabrikam.Com", "中国", "XN--FIQS8S" } do
@@ -281,4 +306,30 @@ describe("settings", function ()
 			assert.equal(("p%05d.example"):format(i), settings:partner(("x.p%d.example"):format(i)).domain);
 		end
 	end);
+end);
+
+describe("settings: the next hop", function ()
+	for written, read in pairs {
+		["xmpp.fabrikam.com"] = "xmpp.fabrikam.com:5269"; ["xmpp.fabrikam.com:1"] = "xmpp.fabrikam.com:1";
+		["192.0.2.7"] = "192.0.2.7:5269"; ["192.0.2.7:5270"] = "192.0.2.7:5270";
+		["[2001:db8::7]"] = "[2001:db8::7]:5269"; ["[2001:db8::7]:5270"] = "[2001:db8::7]:5270";
+	} do
+		it(written, function ()
+			local settings, problems = core.settings("contoso.com", options { lync_partners = {
+				["fabrikam.com"] = { partner_type = "federated"; support_dialback_negotiation = false; proxy_fqdn = written };
+			} });
+			assert.same({}, problems);
+			assert.equal(read, settings:partner("fabrikam.com").proxy_fqdn);
+		end);
+	end
+	for _, wrong in ipairs { "", ":5269", "a.b:0", "192.0.2.7:", "192.0.2.256", "[2001:db8::7", "[]:5269", "[a.b]x",
+		"2001:db8::7:5269:x" } do
+		it("is not "..wrong, function ()
+			local settings, problems = core.settings("contoso.com", options { lync_partners = {
+				["fabrikam.com"] = { partner_type = "federated"; support_dialback_negotiation = false; proxy_fqdn = wrong };
+			} });
+			assert.equal("error", problems[1].level);
+			assert.is_truthy(settings:partner("fabrikam.com").disabled);
+		end);
+	end
 end);
