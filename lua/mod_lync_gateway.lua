@@ -29,7 +29,7 @@ local function get_raw(host)
 	local options_of = module:context(host);
 	return {
 		get = function (key) return options_of:get_option(key); end;
-		find_host_cert = compat.find_host_cert;
+		find_host_cert = compat.find_host_cert; modules = function () return compat.modules_of(host); end;
 		config_path = prosody.paths.config or ".";
 	};
 end
@@ -57,7 +57,15 @@ end
 
 local context = module:require "context";
 local errors = module:require "errors";
+local certificates = module:require "certificates";
+local confine = module:require "confine";
 local gate_lib = module:require "gate";
+local inbound_lib = module:require "inbound";
+local outbound_lib = module:require "outbound";
+local clear_text = module:require "clear_text";
+local phases = module:require "phases";
+local upkeep_lib = module:require "upkeep";
+local next_hop = module:require "next_hop";
 local handover_lib = module:require "handover";
 local conversation_lib = module:require "conversation";
 local x2s_lib = module:require "x2s";
@@ -66,7 +74,10 @@ local iq_lib = module:require "iq";
 local presence_lib = module:require "presence";
 local metrics_lib = module:require "metrics";
 local sessions = module:require "sessions";
+local streams = module:require "streams";
 local farewell = module:require "farewell";
+
+errors.refusal = core.refusal;
 
 -- Below the gate (1000), above all of Prosody's: mod_presence, mod_message and mod_iq of a VirtualHost never see what
 -- is for a Lync user.
@@ -139,13 +150,19 @@ end
 module:hook_global("server-started", start, STARTED);
 module:hook_global("server-stopping", stopping, STOPPING);
 module:hook_global("server-stopped", stopped);
-module:hook_global("stats-update", function () sessions.measure(pool); end);
+module:hook_global("stats-update", function ()
+	sessions.measure(pool);
+	streams.measure(pool);
+end);
 module:hook_global("config-reloaded", function ()
 	for _, h in pairs(pool.hosts) do
 		h.reconfigure();
 	end
 	pool:reconcile(true);
 end, RELOADED);
+
+phases.hook_global(module, function (host) return pool.hosts[host]; end);
+local unwrap = not compat.has_pre_connect(prosody) and next_hop.wrap(require "net.resolvers.service");
 
 if server.get_backend() ~= "epoll" then
 	module:log("warn", "network backend: only epoll is tested with this module (backend=%s)", server.get_backend());
@@ -167,6 +184,9 @@ function module.save()
 end
 
 function module.unload()
+	if unwrap then
+		unwrap();
+	end
 	for _, record in pairs(pool.records) do
 		if module.reloading then
 			pump.unwatch(record);
@@ -180,6 +200,8 @@ end
 
 -- One host
 
+local confine_rules = confine.rules(module);
+
 local function build(h)
 	h.metrics = metrics_lib.new(h.module, function (domain)
 		local partner = h.settings:partner(domain);
@@ -187,23 +209,17 @@ local function build(h)
 	end);
 	h.conversations = conversation_lib.new(h.state);
 	h.handover = handover_lib.new(h);
-	h.gate = gate_lib.new(h);
+	h.next_hop = next_hop;
+	h.gate = gate_lib.new(h, certificates);
+	h.confine = confine.new(h, certificates, confine_rules);
+	h.upkeep = upkeep_lib.new(h, { time = os.time; expired = certificates.expired });
+	h.inbound = inbound_lib.new(h);
+	h.outbound = outbound_lib.new(h);
+	h.clear_text = clear_text.new(h);
 	h.x2s = x2s_lib.new(h);
 	h.s2x = s2x_lib.new(h);
 	h.iq = iq_lib.new(h);
 	h.presence = presence_lib.new(h);
-end
-
-local function hook_gate(module, gate) -- luacheck: ignore 431/module
-	for _, scope in ipairs { "bare", "full", "host" } do
-		for _, name in ipairs { "message", "presence", "iq" } do
-			module:hook(name.."/"..scope, gate.stanza, gate.priority);
-		end
-	end
-	module:hook("s2s-stream-features", gate.features, gate.priority);
-	module:hook("stanza/jabber:server:dialback:result", gate.dialback_result, gate.priority);
-	module:hook("s2s-authenticated", gate.authenticated, gate.priority);
-	module:hook("route/remote", gate.route, gate.priority);
 end
 
 local function hook_stanzas(module, h) -- luacheck: ignore 431/module
@@ -215,6 +231,7 @@ local function hook_stanzas(module, h) -- luacheck: ignore 431/module
 		end
 		return true;
 	end
+	module:hook("iq/host", function (event) return h.upkeep.answered(event.stanza) or nil; end, HANDLER + 1);
 	for _, scope in ipairs { "bare", "full", "host" } do
 		local iq = scope == "host" and h.iq.host or h.iq.user;
 		module:hook("message/"..scope, message, HANDLER);
@@ -245,25 +262,30 @@ end
 function module.add_host(module) -- luacheck: ignore 431/module
 	local h = context.new(module, {
 		core = core; pool = pool; errors = errors; prosody = prosody; now = timestamp; timer = compat.timer;
+		tls_version = compat.tls_version;
 		load = function (host) return options.load(core, host, get_raw(host)); end; report = options.report;
 	});
 	h.configure();
 	build(h);
-	hook_gate(module, h.gate);
+	phases.hook_host(module, h, function () return prosody.hosts[h.host].modules.dialback; end);
 	hook_stanzas(module, h);
 	describe(module);
 
-	-- New settings: no stream of somebody who is a partner no more stays open, no other one is touched.
+	-- New settings: no stream that complies no more stays open, no other one is touched.
 	function h.reconfigure()
 		h.configure();
-		h.gate.recheck(module:shared("/*/s2s/sessions"), prosody.hosts[h.host].s2sout);
+		h.apply_secret();
+		h.upkeep.start();
+		h.gate.recheck(h.sessions(), h.s2sout_all());
 	end
 
 	pool:attach(h);
 	h.handover.watch(); -- what waited before a reload
+	h.upkeep.start();
 
 	function module.unload()
 		h.handover.stop();
+		h.upkeep.stop();
 		pool:detach(h, rawget(module, "reloading"));
 	end
 end

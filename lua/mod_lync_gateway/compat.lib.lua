@@ -44,6 +44,26 @@ function compat.find_host_cert(name)
 	return ok and found or nil;
 end
 
+-- The modules that the configuration gives to a host; nil where modulemanager does not tell. mod_s2s_auth_certs is
+-- global: any VirtualHost brings it in.
+function compat.modules_of(host)
+	local modulemanager, config = require "core.modulemanager", require "core.configmanager";
+	if not modulemanager.get_modules_for_host then return nil; end
+	local ok, modules = pcall(modulemanager.get_modules_for_host, host);
+	if not ok or not modules then return nil; end
+	local names, has_auth_certs = {}, true;
+	for name in modules do
+		names[#names+1] = name;
+	end
+	for _, name in ipairs(config.get("*", "modules_disabled") or {}) do
+		has_auth_certs = has_auth_certs and name ~= "s2s_auth_certs";
+	end
+	if has_auth_certs then
+		names[#names+1] = "s2s_auth_certs";
+	end
+	return names;
+end
+
 -- Timers that do not die with the module: the bridge outlives a reload. The callback may not return anything.
 function compat.timer(delay, callback)
 	local id = timer.add_task(delay, function ()
@@ -54,6 +74,25 @@ function compat.timer(delay, callback)
 			timer.stop(id);
 		end;
 	};
+end
+
+-- "TLSv1.3", or nil in clear text. COMPAT(0.12): conn:ssl_info() came later.
+function compat.tls_version(conn)
+	if not conn then return nil; end
+	local info;
+	if conn.ssl_info then
+		info = conn:ssl_info();
+	else
+		local sock = conn.socket and conn:socket();
+		info = sock and sock.info and sock:info();
+	end
+	return type(info) == "table" and info.protocol or nil;
+end
+
+-- Whether s2sout-pre-connect is fired (0.12.4 and later).
+function compat.has_pre_connect(prosody)
+	local features = prosody.features;
+	return type(features) == "table" and features.contains ~= nil and features:contains("s2sout-pre-connect-event");
 end
 
 -- COMPAT(server_event): its watcher has no close.

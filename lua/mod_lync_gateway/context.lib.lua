@@ -20,6 +20,18 @@ local function new(module, env)
 	function h.is_gateway(domain) return pool.hosts[domain] ~= nil; end
 	function h.is_local(domain) return hosts[domain] ~= nil; end
 
+	-- Our stream to a domain (with XEP-0288 one of theirs), in whatever state.
+	function h.s2sout(domain) return hosts[host].s2sout[domain]; end
+	function h.s2sout_all() return hosts[host].s2sout; end
+	-- All connections of mod_s2s, of all hosts.
+	function h.sessions() return module:shared("/*/s2s/sessions"); end
+	function h.tls_version(session) return session.secure and env.tls_version(session.conn) or nil; end
+
+	-- As if a stanza of this host went to a domain.
+	function h.route(domain, stanza)
+		return hosts[host].events.fire_event("route/remote", { from_host = host; to_host = domain; stanza = stanza });
+	end
+
 	-- The stream that takes stanzas to a domain at once, be it one of ours or (XEP-0288) one of theirs.
 	function h.stream(domain)
 		local session = hosts[host].s2sout[domain];
@@ -48,10 +60,12 @@ local function new(module, env)
 		local session = hosts[host].s2sout[domain];
 		if not session or session.destroyed or session.type ~= "s2sout_unauthed" then return; end
 		local reason = error_new({ type = "wait"; condition = "remote-server-timeout"; text = "No stream in time" });
+		session.lync_refused = "no-stream"; -- no other way is tried: the sender is told that it has failed
 		if session.conn then
 			session:close({ condition = "connection-timeout" }, nil, reason);
 		elseif session.bounce_sendq then
 			session:bounce_sendq(reason);
+			session.lync_refused = nil; -- it may still come to something, for others
 		end
 	end
 

@@ -1,8 +1,8 @@
 -- Why something was refused: stable token -> error stanza, and -> SIP answer.
 -- SPDX-License-Identifier: MIT
 --
--- The tokens are those of core.md and of the bridge, plus the gateway's own: loop, no-stream, not-authenticated-for-us,
--- bad-origin, bridge-down, no-settings. Mapping conditions to SIP codes is core.to_status and core.to_condition.
+-- Of policy and streams the core knows what each side is told (core.refusal); here are the tokens of content, of the
+-- bridge, and the gateway's own. Mapping conditions to SIP codes is core.to_status and core.to_condition.
 
 local st = require "util.stanza";
 local valid_utf8 = require "util.encodings".utf8.valid;
@@ -13,18 +13,10 @@ local TEXT_MAX = 200; -- bytes of peer text carried over; the bridge takes 1100
 
 local tokens = {
 	-- policy
-	["not-a-partner"] = { "cancel", "not-allowed" };
-	["partner-disabled"] = { "cancel", "not-allowed" };
-	["user-not-enabled"] = { "auth", "forbidden" };
-	["not-our-domain"] = { "cancel", "item-not-found" };
 	["not-authorized"] = { "auth", "forbidden" };
-	["loop"] = { "cancel", "not-allowed" };
-	["not-authenticated-for-us"] = { "cancel", "policy-violation" };
-	["bad-origin"] = { "cancel", "not-allowed" };
 	-- content
 	["too-big"] = { "modify", "policy-violation" };
 	["bad-text"] = { "modify", "not-acceptable" };
-	["bad-jid"] = { "modify", "jid-malformed" };
 	["bad-uri"] = { "modify", "jid-malformed" };
 	["not-sip"] = { "modify", "jid-malformed" };
 	["no-user"] = { "modify", "jid-malformed" };
@@ -34,7 +26,6 @@ local tokens = {
 	["no-memory"] = { "wait", "resource-constraint" };
 	["bridge-down"] = { "wait", "remote-server-timeout" };
 	["no-stream"] = { "wait", "remote-server-timeout" };
-	["no-settings"] = { "cancel", "service-unavailable" };
 	-- what the bridge says by itself about a message, where no peer gave a status (sipbridge.h: local)
 	["bridge-died"] = { "wait", "remote-server-timeout" };
 	["no-connection"] = { "wait", "remote-server-timeout" };
@@ -46,10 +37,17 @@ local tokens = {
 	["bad-answer"] = { "modify", "not-acceptable" };
 };
 
+-- core.refusal, set by the module
+function errors.refusal() return nil; end
+
 function errors.condition(token)
 	local entry = tokens[token];
 	if entry then
 		return entry[1], entry[2];
+	end
+	local refusal = errors.refusal(token);
+	if refusal then
+		return refusal.type, refusal.condition;
 	end
 	return "cancel", "internal-server-error";
 end

@@ -1,51 +1,21 @@
--- The door: who may have a stream, and whose stanzas come in.
+-- The door: what every hook on streams and stanzas shares: facts in, the core's answer, effects out.
 -- SPDX-License-Identifier: MIT
 --
--- Hooks gather facts, decide() is the only place that answers, deny_* carry the answer out. decide() asks the core
--- (settings:may) for the partner; what is decided here is where a stanza came from, which only Prosody knows.
--- Each phase is asked again at the next one: what came before is for good errors early.
+-- The core decides (settings:stream, settings:stanza). Here is what only Prosody knows: what a stream is, whose
+-- certificate it showed, and whom it was authenticated for. inbound and outbound ask for their phases.
+--
+-- Fields on Prosody's sessions: lync_authed[host][domain] = method (the mark), lync_cert and lync_certs (certificate),
+-- lync_since, lync_heard, lync_stanza, lync_asked (times), lync_attempts, lync_claims[domain] = id of the stream on
+-- which dialback was asked for it, lync_refused = token, and outbound's own.
 
-local st = require "util.stanza";
 local jid_host = require "util.jid".host;
-local nameprep = require "util.encodings".stringprep.nameprep;
 local errors_new = require "util.error".new;
-
-local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 -- Above everything of Prosody's (mod_s2s -1, mod_dialback 0, mod_tls 500) and of our own handlers (100).
 local GATE = 1000;
+local ATTEMPTS_MAX = 5; -- refused ones on one stream
 
-local texts = {
-	["not-a-partner"] = "This domain is not a federated partner";
-	["partner-disabled"] = "Federation with this domain is disabled";
-	["loop"] = "This domain is served by the gateway itself";
-	["not-authenticated-for-us"] = "The stream was not authenticated for this domain";
-	["bad-origin"] = "Stanzas of this origin are not accepted";
-};
-
--- facts: phase = "stanza"|"features"|"dialback"|"authenticated"|"route", direction = "in"|"out", remote = domain,
---        own = remote is one of our gateway hosts, origin = "stream"|"bounce"|"client"|"host"|"other" (stanza only),
---        marked = this stream was authenticated for us as remote, is_error = stanza of type error
--- may(direction, domain) -> true | nil, token, text
--- -> nil (go on) | token, text
-local function decide(facts, may)
-	if facts.phase == "stanza" then
-		-- Prosody's own bounces: from nobody's stream, and nothing but errors.
-		if facts.is_error and (facts.origin == "bounce" or facts.origin == "host") then
-			return nil;
-		elseif facts.origin == "bounce" or facts.origin == "other" then
-			return "bad-origin", texts["bad-origin"];
-		elseif facts.origin == "stream" and not facts.marked then
-			return "not-authenticated-for-us", texts["not-authenticated-for-us"];
-		end
-	end
-	if facts.own then
-		return "loop", texts["loop"];
-	end
-	local ok, token, text = may(facts.direction, facts.remote);
-	if ok then return nil; end
-	return token, texts[token] or text;
-end
+local mechanisms = { ["sasl-tls"] = "external"; ["tls-dialback"] = "dialback"; ["tcp-dialback"] = "dialback" };
 
 local function origin_kind(origin)
 	if origin.dummy then return "bounce"; end
@@ -56,95 +26,147 @@ local function origin_kind(origin)
 	return "other";
 end
 
--- h: the host's context (see mod_lync_gateway.lua)
-local function new(h)
-	local gate = { decide = decide; priority = GATE };
+local function is_authenticated(session)
+	return session.type == "s2sin" or session.type == "s2sout";
+end
 
-	local function may(direction, domain)
-		return h.settings:may { direction = direction; contact = domain; user = h.host; kind = "stream" };
+local function direction_of(session)
+	return session.direction == "outgoing" and "out" or "in";
+end
+
+local function remote_of(session)
+	return session.direction == "outgoing" and session.to_host or session.from_host;
+end
+
+-- h: the host's context (see mod_lync_gateway.lua); certificates: the library
+local function new(h, certificates)
+	local gate = { priority = GATE; direction_of = direction_of; remote_of = remote_of;
+		is_authenticated = is_authenticated };
+
+	-- facts of a phase, with what holds in any -> decision | nil, token, text
+	function gate.judge(session, facts)
+		facts.direction = facts.direction or direction_of(session);
+		facts.remote = facts.remote or remote_of(session);
+		facts.own = facts.remote ~= nil and h.is_gateway(facts.remote);
+		facts.secure = session.secure == true and h.tls_version(session) ~= nil;
+		facts.authenticated = is_authenticated(session);
+		facts.certificate = facts.secure and facts.remote and certificates.of(session, facts.remote) or nil;
+		return h.settings:stream(facts);
 	end
 
-	local function ask(facts)
-		facts.own = h.is_gateway(facts.remote);
-		local token, text = decide(facts, may);
-		if token then
-			h.log("warn", "refused %s: %s (token=%s remote=%q direction=%s)", facts.phase, text or token, token,
-				facts.remote, facts.direction);
-			h.metrics.refused(facts.remote, token);
+	function gate.report(phase, token, text, remote, direction)
+		h.log("warn", "refused %s: %s (token=%s remote=%q direction=%s)", phase, text or token, token, remote or "",
+			direction);
+		h.metrics.refused(remote, token);
+		h.metrics.stream_failed(remote, direction);
+	end
+
+	-- As judge, and a refusal is told to the administrator.
+	function gate.ask(session, facts)
+		local decision, token, text = gate.judge(session, facts);
+		if not decision then
+			gate.report(facts.phase, token, text, facts.remote, facts.direction);
 		end
-		return token, text;
+		return decision, token, text;
 	end
 
-	local function close(session, text)
-		local reason = { condition = "policy-violation"; text = text };
-		local bounce = errors_new({ type = "cancel"; condition = "policy-violation"; text = text });
-		session:close(reason, nil, bounce);
+	-- What waits for the stream is bounced with the reason, too. mod_s2s lets what is under way on a stream of theirs come
+	-- in when it is told no reason at all. A connection that is still being made has no close: nothing is done then.
+	function gate.close(session, token, text)
+		local refusal = h.core.refusal(token);
+		local bounce = errors_new({ type = refusal.type; condition = refusal.condition;
+			text = ("%s (%s)"):format(text, token) });
+		if not session.close then return; end
+		session.lync_refused = token;
+		local conn, in_handshake = session.conn, session.secure == false;
+		if refusal.stream then
+			session:close({ condition = refusal.stream; text = text }, text, bounce);
+		else
+			session:close(nil, nil, bounce);
+		end
+		if in_handshake and conn and conn.destroy then
+			conn:destroy(); -- or it waits for a handshake that does not come, to say goodbye
+			h.sessions()[conn] = nil; -- mod_s2s is not told of it
+		end
+	end
+
+	-- Refused for what it is, whoever speaks.
+	function gate.refuse(session, phase, token, remote)
+		local text = h.core.refusal(token).text;
+		gate.report(phase, token, text, remote or remote_of(session), direction_of(session));
+		gate.close(session, token, text);
+		return true;
+	end
+
+	-- One more refused attempt; true when the stream was closed for it.
+	function gate.attempt(session)
+		session.lync_attempts = (session.lync_attempts or 0) + 1;
+		if session.lync_attempts <= ATTEMPTS_MAX then return false; end
+		return gate.refuse(session, "stream", "too-many-attempts");
 	end
 
 	-- Marks are per host: one stream may be authenticated for one gateway host and not for the next.
-	local function marked(session, remote)
+	function gate.method(session, remote)
 		local marks = session.lync_authed and session.lync_authed[h.host];
-		return marks ~= nil and marks[remote] ~= nil;
+		return marks and marks[remote];
 	end
 
-	local function mark(session, remote, mechanism)
+	local function mark(session, remote, method)
 		session.lync_authed = session.lync_authed or {};
 		session.lync_authed[h.host] = session.lync_authed[h.host] or {};
-		session.lync_authed[h.host][remote] = mechanism or "unknown";
+		session.lync_authed[h.host][remote] = method;
 	end
 
-	function gate.features(event)
-		local session = event.origin;
-		if not session.from_host then return; end -- asked again with db:result and s2s-authenticated
-		local token, text = ask { phase = "features"; direction = "in"; remote = session.from_host };
-		if not token then return; end
-		close(session, text);
-		return true;
-	end
-
-	function gate.dialback_result(event)
-		local session, stanza = event.origin, event.stanza;
-		if session.type ~= "s2sin_unauthed" and session.type ~= "s2sin" then return; end
-		local remote = nameprep(stanza.attr.from or "");
-		if not remote or remote == "" then return; end -- mod_dialback closes
-		local token = ask { phase = "dialback"; direction = "in"; remote = remote };
-		if not token then return; end
-		session.sends2s(st.stanza("db:result", { from = stanza.attr.to; to = stanza.attr.from; type = "error" })
-			:tag("error", { type = "cancel" }):tag("not-allowed", { xmlns = xmlns_stanzas }));
-		return true;
-	end
-
-	function gate.authenticated(event)
-		local session, remote = event.session, nameprep(event.host or "");
-		local direction = session.direction == "outgoing" and "out" or "in";
-		local token, text = ask { phase = "authenticated"; direction = direction; remote = remote };
-		if token then
-			close(session, text);
-			return false;
-		end
-		mark(session, remote, event.mechanism);
-	end
-
-	-- Every way out passes here, db:verify too: no connection is made to a stranger.
-	function gate.route(event)
-		local token = ask { phase = "route"; direction = "out"; remote = event.to_host };
-		if token then
-			return false;
-		end
-		if h.queue_behind(event.to_host, event.stanza) then
+	-- The stream's certificate: s2s-check-certificate, between mod_s2s_auth_certs (509) and mod_s2s (-1), whose global
+	-- rules are not asked any more: the core knows what they say about this host.
+	function gate.certificate(event)
+		local session = event.session;
+		certificates.take(session, event.cert, event.host);
+		local decision, token, text = gate.ask(session, { phase = "certificate" });
+		if decision then
+			h.confine.check(session, remote_of(session) or "");
 			return true;
 		end
+		gate.close(session, token, text);
+		return false;
+	end
+
+	-- The last word about each authentication.
+	function gate.authenticated(event)
+		local session, remote = event.session, event.host;
+		if event.mechanism == "dialback" and session.direction == "incoming"
+			and (session.lync_claims or {})[remote] ~= session.streamid then
+			gate.refuse(session, "authenticated", "unsolicited-answer", remote); -- of the stream before STARTTLS
+			return false;
+		end
+		local streams, of_partner = h.upkeep.count(remote, session);
+		local mechanism = ({ EXTERNAL = "external"; dialback = "dialback" })[event.mechanism] or "other";
+		local decision, token, text = gate.ask(session, { phase = "authenticated"; remote = remote; mechanism = mechanism;
+			streams = streams; partner_streams = of_partner });
+		if not decision then
+			gate.close(session, token, text);
+			return false;
+		end
+		mark(session, remote, decision.method);
+		if session.direction == "incoming" and remote ~= session.from_host then
+			session.outgoing = nil; -- XEP-0288: mod_s2s would send there what is for the name in the header
+		end
+		h.upkeep.begin(session);
+		h.confine.check(session, remote);
+		h.log("info", "authenticated stream: (remote=%q direction=%s method=%s tls=%s)", remote, direction_of(session),
+			decision.method, h.tls_version(session) or "none");
 	end
 
 	local function deny_stanza(origin, stanza, kind, token, text)
 		local unmarked = token == "not-authenticated-for-us";
 		if kind == "stream" and token ~= "loop" then
 			-- A stream that is not (or no longer) entitled is of no use to its owner either; a new one is made with us.
-			origin:close({ condition = unmarked and "not-authorized" or "policy-violation"; text = text });
+			gate.close(origin, token, text);
 		end
 		-- A partner's answer goes to where the partner really is, over a stream of our own; a stranger gets none.
+		local remote = jid_host(stanza.attr.from);
 		local answer = kind ~= "bounce" and (kind ~= "stream" or token == "loop"
-			or unmarked and may("out", jid_host(stanza.attr.from)));
+			or unmarked and h.settings:stanza("host", remote, nil, false, h.is_gateway(remote)));
 		local reply = answer and h.errors.reply(stanza, token, text);
 		if reply then
 			h.send(reply);
@@ -155,32 +177,51 @@ local function new(h)
 		local origin, stanza = event.origin, event.stanza;
 		local kind, remote = origin_kind(origin), jid_host(stanza.attr.from);
 		if not remote then return true; end -- nobody to answer
-		local token, text = ask {
-			phase = "stanza"; direction = "in"; remote = remote; origin = kind;
-			marked = kind == "stream" and marked(origin, remote); is_error = stanza.attr.type == "error";
-		};
-		if not token then return; end
+		local method = kind == "stream" and gate.method(origin, remote) or nil;
+		local ok, token, text = h.settings:stanza(kind, remote, method, stanza.attr.type == "error", h.is_gateway(remote));
+		if ok then
+			if kind == "stream" then
+				h.upkeep.seen(origin, stanza);
+			end
+			return;
+		end
+		h.log("warn", "refused stanza: %s (token=%s remote=%q direction=in)", text, token, remote);
+		h.metrics.refused(remote, token);
 		deny_stanza(origin, stanza, kind, token, text);
 		return true;
 	end
 
-	-- After a change of settings: streams of domains that are partners no more end now.
+	-- Every domain that a stream was authenticated for, with how.
+	local function marks_of(session)
+		local marks = session.lync_authed and session.lync_authed[h.host];
+		local found = {};
+		for remote, method in pairs(marks or {}) do
+			found[#found+1] = { phase = "standing"; remote = remote; mechanism = mechanisms[method] };
+		end
+		if #found == 0 and session.host == h.host then
+			found[1] = { phase = "standing"; way = session.lync_way };
+		end
+		return found;
+	end
+
+	-- After a change of settings: streams that comply no more end now, the others notice nothing.
 	function gate.recheck(sessions, s2sout)
-		local closing = {};
+		local looked = {};
 		for _, session in pairs(sessions) do
-			if session.to_host == h.host and session.from_host and not session.destroyed then
-				closing[session] = session.from_host;
-			end
+			looked[session] = true;
 		end
-		for domain, session in pairs(s2sout) do
-			closing[session] = domain;
+		for _, session in pairs(s2sout) do
+			looked[session] = true;
 		end
-		for session, domain in pairs(closing) do
-			local direction = session.direction == "outgoing" and "out" or "in";
-			local token, text = decide({ phase = "recheck"; direction = direction; remote = domain; own = false }, may);
-			if token then
-				h.log("info", "closed stream: %s (token=%s remote=%q)", text or token, token, domain);
-				close(session, text);
+		for session in pairs(looked) do
+			for _, facts in ipairs(session.destroyed and {} or marks_of(session)) do
+				local decision, token, text = gate.judge(session, facts);
+				if not decision and not session.destroyed then
+					h.log("info", "closed stream: %s (token=%s remote=%q direction=%s)", text, token, facts.remote or "",
+						facts.direction);
+					session.lync_again = true;
+					gate.close(session, token, text);
+				end
 			end
 		end
 	end
@@ -188,4 +229,4 @@ local function new(h)
 	return gate;
 end
 
-return { new = new; decide = decide; origin_kind = origin_kind };
+return { new = new; origin_kind = origin_kind };

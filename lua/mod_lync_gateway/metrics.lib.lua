@@ -22,12 +22,15 @@ local function new(module, partner_of)
 	local sessions = module:metric("gauge", "sessions", "", "Conversations open on the SIP side", { "partner" });
 	local refusals = module:metric("counter", "policy_refusals", "", "What the policy refused",
 		{ "partner", "reason" });
+	local stream_failures = module:metric("counter", "stream_failures", "", "Streams refused or failed",
+		{ "partner", "direction" });
+	local streams = module:metric("gauge", "streams", "", "Authenticated streams", { "partner", "direction", "method" });
 	local failures = module:metric("counter", "delivery_failures", "", "Messages answered with an error",
 		{ "partner", "direction" });
 	local connected = module:metric("gauge", "edge_connected", "", "1 while connected to the Access Edge", {});
 	local reconnects = module:metric("counter", "edge_reconnects", "", "Access Edge connected again", {});
 	local depth = module:metric("gauge", "queue_depth", "", "Messages without an answer yet", { "direction" });
-	local seen = {}; -- partners with a sessions gauge
+	local seen, seen_streams = {}, {}; -- partners with a sessions gauge; rows of the streams gauge
 
 	local metrics = {};
 
@@ -49,6 +52,24 @@ local function new(module, partner_of)
 
 	function metrics.refused(contact, token)
 		refusals:with_labels(metrics.partner(contact), token_label(token)):add(1);
+	end
+
+	-- direction: "in" | "out"
+	function metrics.stream_failed(domain, direction)
+		stream_failures:with_labels(metrics.partner(domain), direction):add(1);
+	end
+
+	-- rows: any keys -> { partner, direction, method, count }; what was there before and is not now is set to 0
+	function metrics.streams(rows)
+		for key, row in pairs(seen_streams) do
+			if not rows[key] then
+				streams:with_labels(row.partner, row.direction, row.method):set(0);
+			end
+		end
+		for key, row in pairs(rows) do
+			seen_streams[key] = row;
+			streams:with_labels(row.partner, row.direction, row.method):set(row.count);
+		end
 	end
 
 	function metrics.edge(is_up, is_reconnect)

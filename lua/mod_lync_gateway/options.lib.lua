@@ -9,6 +9,8 @@ options.keys = {
 	"lync_access_edge"; "lync_access_edge_address"; "lync_bridge_fqdn"; "lync_bridge_listen";
 	"lync_bridge_certificate"; "lync_bridge_rate"; "lync_bridge_wire"; "lync_partners"; "lync_access_policies";
 	"lync_sites"; "lync_policy_grants"; "lync_gateway_settings";
+	-- Prosody's own, which bear on partners
+	"s2s_allow_encryption"; "s2s_insecure_domains"; "s2s_require_encryption"; "s2s_secure_auth"; "s2s_secure_domains";
 };
 
 local path_keys = { "certificate"; "key"; "cafile"; "crlfile" };
@@ -40,7 +42,7 @@ local function certificate(raw, fqdn, find_host_cert, config_path)
 	return result;
 end
 
--- env: get(key) -> raw option, find_host_cert(name), config_path
+-- env: get(key) -> raw option, find_host_cert(name), config_path, modules() -> list of Prosody's on this host, or nil
 function options.read(env)
 	local raw = {};
 	for _, key in ipairs(options.keys) do
@@ -48,6 +50,7 @@ function options.read(env)
 	end
 	raw.lync_bridge_certificate = certificate(raw.lync_bridge_certificate, raw.lync_bridge_fqdn,
 		env.find_host_cert, env.config_path);
+	raw.prosody_modules = env.modules and env.modules() or nil;
 	return raw;
 end
 

@@ -8,6 +8,8 @@
 local promise = require "util.promise";
 local jid_host = require "util.jid".host;
 
+local streams = module:require "streams";
+
 local shell = {};
 
 local function sorted(map)
@@ -73,6 +75,17 @@ local function partner_row(print, settings, domain)
 	if partner.warning then
 		print("    warning: "..partner.warning);
 	end
+	if partner.strict then
+		print("    Prosody's s2s_secure_auth or s2s_secure_domains: dialback over TLS needs a good certificate");
+	end
+end
+
+-- What a partner's domains are reached by, where the best method has failed.
+local function way_rows(print, h)
+	for _, domain in ipairs(sorted(h.outbound.ways())) do
+		local way = h.outbound.ways()[domain];
+		print(("    fell back: %s by %s, %ds ago"):format(domain, way.method, math.max(0, (h.now() - way.since) // 1)));
+	end
 end
 
 local function session_row(row)
@@ -133,6 +146,23 @@ function shell.commands(pool, collect, reload)
 		end);
 	end
 
+	function commands.streams(self, partner)
+		local print, n = self.session.print, 0;
+		for _, name in ipairs(sorted(pool.hosts)) do
+			local h = pool.hosts[name];
+			local wanted = partner and h.settings:primary(partner);
+			print(name);
+			for _, row in ipairs(streams.of_host(h)) do
+				if not partner or row.remote == partner or wanted and h.settings:primary(row.remote) == wanted then
+					print(streams.describe(row));
+					n = n + 1;
+				end
+			end
+			way_rows(print, h);
+		end
+		return true, ("%d stream(s)"):format(n);
+	end
+
 	function commands.reload()
 		local ok, err = reload();
 		if not ok then return nil, err; end
@@ -146,6 +176,8 @@ local descriptions = {
 	status = { desc = "Bridges, Access Edges, problems; one host or all"; args = { { name = "host"; type = "string" } } };
 	partners = { desc = "Partners and what their settings mean"; args = { { name = "host"; type = "string" } } };
 	sessions = { desc = "Open conversations, of all partners or one"; args = { { name = "partner"; type = "string" } } };
+	streams = { desc = "Streams and how they were authenticated, of all partners or one";
+		args = { { name = "partner"; type = "string" } } };
 	reload = { desc = "Read the configuration again"; args = {} };
 };
 
