@@ -4,16 +4,18 @@ local support = require "spec.support.module";
 local st = require "util.stanza";
 
 describe("context", function ()
-	local h, hosts, sent, loaded, logged;
+	local h, hosts, sent, loaded, logged, shared, problems, reported;
 	before_each(function ()
 		loaded, logged = { usable = true }, {};
 		hosts = { ["contoso.com"] = { s2sout = {} }; ["localhost"] = {} };
-		sent = {};
+		sent, shared, problems, reported = {}, {}, {}, nil;
 		local module = { host = "contoso.com"; send = function (_, stanza) table.insert(sent, stanza); end;
-			log = function (_, level) table.insert(logged, level); end };
+			log = function (_, level) table.insert(logged, level); end;
+			shared = function (_, path) shared[path] = shared[path] or {}; return shared[path]; end };
 		h = support.lib("context").new(module, { prosody = { hosts = hosts };
 			pool = { hosts = { ["contoso.com"] = {} }; state = function () return {}; end };
-			load = function () return loaded, {}; end; report = function () end; });
+			tls_version = function (conn) return conn.version; end;
+			load = function () return loaded, problems; end; report = function (_, told) reported = told; end; });
 	end);
 
 	it("keeps the settings before when a reload brings unusable ones", function ()
@@ -78,6 +80,43 @@ describe("context", function ()
 		assert.is_false(h.is_local("fabrikam.com"));
 	end);
 
+	it("knows mod_s2s' streams, those of ours by their domain", function ()
+		local ours, theirs = { type = "s2sout_unauthed" }, { type = "s2sin" };
+		hosts["contoso.com"].s2sout["fabrikam.com"] = ours;
+		assert.equal(ours, h.s2sout("fabrikam.com"));
+		assert.is_nil(h.s2sout("evil.com"));
+		assert.same({ ["fabrikam.com"] = ours }, h.s2sout_all());
+		shared["/*/s2s/sessions"] = { theirs };
+		assert.same({ theirs }, h.sessions());
+	end);
+
+	it("knows the TLS of a stream, when there is one", function ()
+		local conn = { version = "TLSv1.3" };
+		assert.equal("TLSv1.3", h.tls_version { secure = true; conn = conn });
+		assert.is_nil(h.tls_version { secure = false; conn = conn });
+		assert.is_nil(h.tls_version { conn = conn });
+	end);
+
+	it("routes as this host does", function ()
+		local fired;
+		hosts["contoso.com"].events = { fire_event = function (...)
+			fired = { ... };
+			return true;
+		end };
+		local stanza = st.stanza("lync-again");
+		assert.is_true(h.route("fabrikam.com", stanza));
+		assert.same({ "route/remote", { from_host = "contoso.com"; to_host = "fabrikam.com"; stanza = stanza } }, fired);
+	end);
+
+	it("gives up on a stream for those who wait, not for those to come", function ()
+		local seen = {};
+		local session = { type = "s2sout_unauthed"; bounce_sendq = function (self) table.insert(seen, self.lync_refused); end };
+		stream(session);
+		h.bounce_stream("fabrikam.com");
+		assert.same({ "no-stream" }, seen); -- no other way is tried
+		assert.is_nil(session.lync_refused);
+	end);
+
 	it("bounces the queue of a stream that does not come about, and of no other", function ()
 		local calls = {};
 		local function session(kind, conn)
@@ -95,8 +134,10 @@ describe("context", function ()
 		assert.same({ "close connection-timeout remote-server-timeout", "bounce remote-server-timeout" }, calls);
 	end);
 
-	it("reads its settings", function ()
+	it("reads its settings, and tells what is wrong with them", function ()
 		h.configure();
 		assert.equal(loaded, h.settings);
+		assert.equal(problems, h.problems);
+		assert.equal(problems, reported);
 	end);
 end);

@@ -23,6 +23,19 @@ describe("options", function ()
 		assert.same(values, read(values));
 	end);
 
+	it("hands over Prosody's own that bear on partners, and the modules of the host where they are known", function ()
+		local known = {};
+		for _, key in ipairs(options.keys) do
+			known[key] = true;
+		end
+		for _, key in ipairs { "allow_encryption", "insecure_domains", "require_encryption", "secure_auth", "secure_domains" } do
+			assert.is_true(known["s2s_"..key]);
+		end
+		assert.is_nil(read({}).prosody_modules);
+		local env = { get = function () end; find_host_cert = function () end; modules = function () return { "tls" }; end };
+		assert.same({ "tls" }, options.read(env).prosody_modules);
+	end);
+
 	it("takes Prosody's certificate for the bridge's name, relative to the configuration", function ()
 		assert.same({ certificate = "/etc/prosody/certs/x.crt"; key = "/etc/prosody/certs/x.key" },
 			read({ lync_bridge_fqdn = "xmpp.contoso.com" }).lync_bridge_certificate);

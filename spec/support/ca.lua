@@ -6,8 +6,10 @@
 --	stream.listen(loop, ip, 5061, { tls = edge:tls("server") }, …)
 --
 -- Options of issue: names (SAN dNSName), addresses (SAN IP), cn (default: first name), xmpp (SAN id-on-xmppAddr list),
--- srv (SAN SRVName list), san = false (CN only), usage ("serverAuth,clientAuth" unless said), expired = true,
--- not_yet = true, revoked = true (then in ca.crl), key ("ec" | "rsa:2048"). CA.self_signed(directory, name, options).
+-- srv (SAN SRVName list), san = false (CN only), san_der (the whole SAN in DER, hexadecimal), usage ("serverAuth,clientAuth"
+-- unless said), expired = true, not_yet = true, valid_for = seconds from now, revoked = true (then in ca.crl), key ("ec" |
+-- "rsa:2048").
+-- CA.self_signed(directory, name, options).
 
 local CA = {};
 CA.__index = CA;
@@ -71,7 +73,11 @@ local function extensions(options)
 	for _, ip in ipairs(options.addresses or {}) do san[#san + 1] = "IP:" .. ip; end
 	for _, jid in ipairs(options.xmpp or {}) do san[#san + 1] = "otherName:1.3.6.1.5.5.7.8.5;UTF8:" .. jid; end
 	for _, srv in ipairs(options.srv or {}) do san[#san + 1] = "otherName:1.3.6.1.5.5.7.8.7;IA5STRING:" .. srv; end
-	if #san > 0 and options.san ~= false then lines[#lines + 1] = "subjectAltName = " .. table.concat(san, ","); end
+	if options.san_der then
+		lines[#lines + 1] = "subjectAltName = DER:" .. options.san_der;
+	elseif #san > 0 and options.san ~= false then
+		lines[#lines + 1] = "subjectAltName = " .. table.concat(san, ",");
+	end
 	return table.concat(lines, "\n") .. "\n";
 end
 
@@ -80,6 +86,7 @@ local function period(options)
 	local from, to = now - day, now + 30 * day;
 	if options.expired then from, to = now - 20 * day, now - day; end
 	if options.not_yet then from, to = now + day, now + 20 * day; end
+	if options.valid_for then to = now + options.valid_for; end
 	return string.format("-startdate %s -enddate %s", os.date("!%Y%m%d%H%M%SZ", from), os.date("!%Y%m%d%H%M%SZ", to));
 end
 
@@ -139,10 +146,11 @@ function CA:issue(name, options)
 end
 
 --- A CA whose certificate this one issues: what it issues is trusted by who trusts this one, if the chain is sent; it is.
-function CA:intermediate(name)
+-- extensions: of its certificate, as openssl wants them, for one that should not be a CA.
+function CA:intermediate(name, extensions_text)
 	local sub = CA.new(self.directory .. "/" .. name, name);
 	local base = sub.directory .. "/chain";
-	write(base .. ".ext", "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign\n");
+	write(base .. ".ext", extensions_text or "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign\n");
 	run("openssl req -new -config %s -key %s -subj %s -out %s", quote(sub.config), quote(sub.key), quote("/CN=" .. name),
 		quote(base .. ".csr"));
 	run("openssl ca -batch -notext -config %s -cert %s -keyfile %s -in %s -extfile %s -out %s", quote(self.config),

@@ -6,7 +6,8 @@
 --	partner:ctl("registered_users", "tailspin.com")
 --
 -- dns as in prosody.lua. Options: address, log ("info" unless said), use_starttls ("required" unless said), dialback = true
--- (mod_s2s_dialback), config (raw YAML), cert = { [domain] = certificate }.
+-- (mod_s2s_dialback), auth_method ("internal" unless said; "anonymous" lets everybody in), config (raw YAML),
+-- cert = { [domain] = certificate }.
 -- The Erlang node listens for nobody but ctl, on a port of its own, without epmd.
 
 local process = require "spec.support.process";
@@ -29,9 +30,9 @@ ca_file: %q
 s2s_use_starttls: %s
 s2s_cafile: %q
 listen:
-  - { port: 5222, ip: %q, module: ejabberd_c2s, starttls: true, max_stanza_size: 262144, access: c2s }
-  - { port: 5269, ip: %q, module: ejabberd_s2s_in, max_stanza_size: 524288 }
-auth_method: internal
+  - { port: 5222, ip: %q, module: ejabberd_c2s, starttls: true, max_stanza_size: 262144, access: c2s, backlog: 128 }
+  - { port: 5269, ip: %q, module: ejabberd_s2s_in, max_stanza_size: 524288, backlog: 128 }
+auth_method: %s
 auth_password_format: plain
 acl: { local: { user_regexp: "" } }
 access_rules: { local: { allow: local }, c2s: { allow: all }, register: { deny: all } }
@@ -68,7 +69,7 @@ local function configuration(self, options)
 	local level = options.log or os.getenv("LG_LOG") or "info";
 	return CONFIG:format(table.concat(hosts, "\n"), level, table.concat(certificates, "\n"), options.ca.file,
 		options.use_starttls or "required", options.ca.file,
-		self.address, self.address, dialback, options.config or "");
+		self.address, self.address, options.auth_method or "internal", dialback, options.config or "");
 end
 
 local function erl(self, name, words)

@@ -5,9 +5,20 @@ local prosody_dir = os.getenv("PROSODY_DIR") or "/usr/lib/prosody";
 package.path = prosody_dir.."/?.lua;"..package.path;
 package.cpath = prosody_dir.."/?.so;"..package.cpath;
 
+local new_set = require "util.set".new;
 local st = require "util.stanza";
+local decisions = require "spec.support.decisions";
 
 local support = {};
+
+-- What Prosody's resolvers ask: answers["name TYPE"] = records, none unless said; no network.
+support.dns = { asked = {}; answers = {} };
+package.loaded["net.adns"] = { resolver = function ()
+	return { lookup = function (_, callback, name, kind)
+		table.insert(support.dns.asked, name.." "..kind);
+		callback(support.dns.answers[name.." "..kind] or {});
+	end };
+end };
 
 local function copy(map)
 	local result = {};
@@ -17,9 +28,10 @@ local function copy(map)
 	return result;
 end
 
--- A library of the module, as module:require gives it.
-function support.lib(name)
-	return assert(loadfile("lua/mod_lync_gateway/"..name..".lib.lua"))();
+-- A library of the module, as module:require gives it; module: what it sees by that name.
+function support.lib(name, module)
+	local env = module and setmetatable({ module = module }, { __index = _G }) or _G;
+	return assert(loadfile("lua/mod_lync_gateway/"..name..".lib.lua", "t", env))();
 end
 
 -- ---- time
@@ -61,7 +73,7 @@ function support.clock()
 	return clock;
 end
 
--- ---- the core
+-- ---- the core (its decisions about streams are its own: decisions.lua)
 
 local statuses = {
 	["not-allowed"] = 403; ["forbidden"] = 403; ["item-not-found"] = 404; ["service-unavailable"] = 405;
@@ -125,15 +137,10 @@ function bridge_methods:called(name)
 	return found;
 end
 
-local settings_methods = {};
+local settings_methods = decisions.methods();
 local settings_mt = { __index = settings_methods };
 
 function settings_methods:bridge() return copy(self.bridge_table); end
-
-function settings_methods:partner(domain)
-	local partner = self.list[domain];
-	return partner and { domain = partner; row = 1; methods = {} } or nil;
-end
 
 function settings_methods:partners()
 	local names = {};
@@ -171,7 +178,7 @@ function support.settings(host, overrides)
 end
 
 function support.core()
-	local core = { bridges = {} };
+	local core = { bridges = {}; refusal = decisions.refusal };
 	function core.bridge(config)
 		if core.refuse then return nil, core.refuse, "refused"; end
 		local bridge = setmetatable({ config = config; calls = {}; queue = {}; fails = {}; process = 4711 }, bridge_mt);
@@ -189,10 +196,12 @@ end
 -- ---- the pool and its hosts
 
 function support.metrics()
-	local metrics = { messages = {}; refusals = {}; queues = {} };
+	local metrics = { messages = {}; refusals = {}; queues = {}; failures = {} };
 	function metrics.partner(jid) return jid or "other"; end
 	function metrics.message(_, direction, result) table.insert(metrics.messages, direction.." "..result); end
 	function metrics.refused(_, token) table.insert(metrics.refusals, token); end
+	function metrics.stream_failed(domain, direction) table.insert(metrics.failures, direction.." "..(domain or "?")); end
+	function metrics.streams(rows) metrics.stream_rows = rows; end
 	function metrics.edge(up, again) metrics.edge_state = { up, again }; end
 	function metrics.queue(direction, n) metrics.queues[direction] = n; end
 	function metrics.sessions(counts) metrics.session_counts = counts; end
@@ -255,13 +264,29 @@ function support.world()
 	return world;
 end
 
+-- As lua/mod_lync_gateway.lua does it.
+local function build_streams(h, world)
+	h.certificates = support.lib("certificates");
+	h.next_hop = support.lib("next_hop");
+	h.gate = support.lib("gate").new(h, h.certificates);
+	h.confine = support.lib("confine").new(h, support.lib("certificates"), world.confine_rules or {
+		require_encryption = true; secure_auth = false; secure = new_set {}; insecure = new_set {};
+	});
+	h.upkeep = support.lib("upkeep").new(h, { time = function () return world.today or os.time(); end;
+		expired = h.certificates.expired });
+	h.inbound = support.lib("inbound").new(h);
+	h.outbound = support.lib("outbound").new(h);
+	h.clear_text = support.lib("clear_text").new(h);
+end
+
 function support.host(world, name, settings)
 	local h = {
 		host = name; module = support.module(); core = world.core; pool = world.pool; errors = support.lib("errors");
 		now = world.clock.now; timer = world.clock.timer; state = world.pool:state(name, "secret of "..name);
 		settings = settings or support.settings(name); problems = {}; sent = {}; streams = {}; bounced = {};
-		metrics = support.metrics(); log = world.log; locals = {};
+		metrics = support.metrics(); log = world.log; locals = {}; connections = {}; outgoing = {};
 	};
+	h.errors.refusal = h.core.refusal;
 	function h.send(stanza)
 		table.insert(h.sent, stanza);
 		if h.on_send then h.on_send(stanza); end
@@ -275,9 +300,14 @@ function support.host(world, name, settings)
 		return queue ~= nil;
 	end
 	function h.bounce_stream(domain) table.insert(h.bounced, domain); end
+	function h.sessions() return h.connections; end
+	function h.s2sout(domain) return h.outgoing[domain]; end
+	function h.s2sout_all() return h.outgoing; end
+	function h.route() end -- mod_s2s makes a stream: see sessions.lua
+	function h.tls_version(session) return session.secure and "TLSv1.3" or nil; end
 	h.conversations = support.lib("conversation").new(h.state);
 	h.handover = support.lib("handover").new(h);
-	h.gate = support.lib("gate").new(h);
+	build_streams(h, world);
 	h.x2s = support.lib("x2s").new(h);
 	h.s2x = support.lib("s2x").new(h);
 	world.pool:attach(h);

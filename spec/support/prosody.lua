@@ -8,9 +8,9 @@
 --
 -- dns: a table name -> "ip" or "ip:port", shared by all servers of a spec (fill it before the start). Common options: address,
 -- name, global (raw Lua for the global section), modules (more of them), env, wrap (argv put before, as { "valgrind" }),
--- cert = { [domain] = certificate }, daemon = true (prosody -D; ends by itself after five minutes), log ("info" unless said here
--- or by LG_LOG). The gateway takes its C part from the directory
--- LG_BUILD (default build).
+-- cert = { [domain] = certificate }, host (raw Lua of each host of a partner), host_of = { [domain] = raw Lua }, daemon = true
+-- (prosody -D; ends by itself after five minutes), log ("info" unless said here or by LG_LOG). The gateway takes its C part from
+-- the directory LG_BUILD (default build), and has a port with direct TLS with direct_tls = port.
 
 local daemon = require "spec.support.daemon";
 local process = require "spec.support.process";
@@ -34,7 +34,7 @@ s2s_interfaces = { %q }
 c2s_ports = { 5222 }
 s2s_ports = { 5269 }
 c2s_direct_tls_ports = { }
-s2s_direct_tls_ports = { }
+%s
 http_ports = { }
 https_ports = { }
 log = { { levels = { min = %q }, timestamps = false, %s } }
@@ -76,6 +76,13 @@ local function host_section(self, kind, cert, text)
 	return kind .. "\n" .. ssl .. (text or "") .. "\n";
 end
 
+-- A port with TLS from the first byte, and the certificate of that port.
+local function direct_tls(port, cert)
+	if not port then return "s2s_direct_tls_ports = { }"; end
+	return string.format("s2s_direct_tls_ports = { %d }\ns2s_direct_tls_ssl = { certificate = %q, key = %q, cafile = %q, "
+		.. "capath = \"/nonexistent\" }", port, cert.cert, cert.key, cert.ca);
+end
+
 local function configuration(self, options, hosts)
 	local extra = {};
 	if options.daemon then extra[1] = '; "test_end"'; end
@@ -84,7 +91,7 @@ local function configuration(self, options, hosts)
 	for _, path in ipairs(options.plugin_paths or {}) do paths[#paths + 1] = path; end
 	local text = GLOBAL:format(self.directory .. "/prosody.pid", self.directory .. "/data", self.directory .. "/prosody.sock",
 		self.directory .. "/certs", quoted_list(paths), self.address, self.address, self.address,
-		options.log or os.getenv("LG_LOG") or "info",
+		direct_tls(options.direct_tls, self.cert), options.log or os.getenv("LG_LOG") or "info",
 		options.daemon and string.format("to = \"file\", filename = %q", self.directory .. "/log") or "to = \"console\"",
 		dns_list(options.dns), self.ca.file, table.concat(extra));
 	return text .. (options.global or "") .. "\n" .. hosts;
@@ -178,7 +185,8 @@ function prosody.partner(loop, options)
 		local sections = {};
 		for _, domain in ipairs(options.domains) do
 			local cert = (options.cert or {})[domain] or self.ca:issue(self.name .. "-" .. domain, { names = { domain } });
-			sections[#sections + 1] = host_section(self, string.format("VirtualHost %q", domain), cert, options.host);
+			sections[#sections + 1] = host_section(self, string.format("VirtualHost %q", domain), cert,
+				(options.host or "") .. ((options.host_of or {})[domain] or ""));
 		end
 		return table.concat(sections);
 	end);
@@ -193,6 +201,7 @@ function prosody.gateway(loop, options)
 	return new_server(loop, options, function (self)
 		local domain = options.domain;
 		local cert = (options.cert or {})[domain] or self.ca:issue(self.name .. "-" .. domain, { names = { domain } });
+		self.cert = cert;
 		local kind = options.component == false
 			and string.format("VirtualHost %q\n\tmodules_enabled = { \"lync_gateway\" }", domain)
 			or string.format("VirtualHost \"localhost\"\nComponent %q \"lync_gateway\"", domain);

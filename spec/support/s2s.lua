@@ -46,12 +46,16 @@ local function take(self, element)
 	end
 end
 
+--- LuaSec parameters of the peer's side.
 function Peer:tls_parameters(mode)
 	local parameters = self.cert and self.cert:tls(mode, { verify = { "none" } })
 		or { mode = mode, protocol = "any", options = { "all" }, verify = { "none" } };
 	for key, value in pairs(self.tls or {}) do parameters[key] = value; end
 	return parameters;
 end
+
+--- What a peer does with an element; peer.take may be another function, which may call this one.
+s2s.take = take;
 
 --- A fresh parser for a new stream on the connection.
 function Peer:reset()

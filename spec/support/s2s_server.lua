@@ -7,9 +7,11 @@
 -- Options, all may be changed while it runs:
 -- starttls: "offer" (default), "required", false; sasl: "EXTERNAL" (default; over TLS), "refuse" (offered, then refused), false;
 -- dialback: true (default: offered and accepted), "refuse", "silent", false; vouch: the answer to db:verify: "valid" (default),
--- "invalid", "error", false (none); version: "1.0" (default), false; deaf: takes the connection and says nothing; cert: without one
--- STARTTLS is not offered; tls: LuaSec overrides.
--- Facts: server.streams (each with .from, .secure, .mechanism, .stanzas), server.stanzas (all), server.verifications.
+-- "invalid", "error", false (none), or a function (element, session) that gives one of them; version: "1.0" (default), false;
+-- deaf: takes the connection and says nothing; cert: without one STARTTLS is not offered; tls: LuaSec overrides; header: attributes
+-- of the stream header (false: left out); on = { [element's name, or "opened"] = function (server, session, element or attributes)
+-- }: what it does instead of the honest thing (when it gives true: besides).
+-- Facts: server.streams (each with .from, .secure, .mechanism, .stanzas, .all), server.stanzas (all), server.verifications.
 
 local stream = require "spec.support.stream";
 local xml = require "spec.support.xml";
@@ -41,21 +43,36 @@ local function opened(self, session, attr)
 	if self.deaf then return; end
 	self.serial = (self.serial or 0) + 1;
 	session.id = "stream-" .. self.serial;
-	session.conn:send("<?xml version='1.0'?><stream:stream" .. attributes({ from = self.domain, to = session.from, id = session.id,
-		version = self.version or nil, xmlns = "jabber:server", ["xmlns:stream"] = "http://etherx.jabber.org/streams",
-		["xmlns:db"] = DIALBACK }) .. ">");
+	session.conn:send(self:header_text(session));
+	local instead = self.on and self.on.opened;
+	if instead and not instead(self, session, attr) then return; end
 	if self.version and attr.version then session.conn:send(features(self, session)); end
+end
+
+--- The stream header to a session, as text.
+function Server:header_text(session)
+	local attr = { from = self.domain, to = session.from, id = session.id, version = self.version or nil, xmlns = "jabber:server",
+		["xmlns:stream"] = "http://etherx.jabber.org/streams", ["xmlns:db"] = DIALBACK };
+	for key, value in pairs(self.header or {}) do attr[key] = value or nil; end
+	return "<?xml version='1.0'?><stream:stream" .. attributes(attr) .. ">";
 end
 
 local take = {};
 
-function take.starttls(self, session)
-	session.conn:send("<proceed xmlns='" .. TLS .. "'/>");
+--- Take STARTTLS. extra: bytes right behind <proceed/>.
+function Server:proceed(session, extra)
+	session.conn:send("<proceed xmlns='" .. TLS .. "'/>" .. (extra or ""));
 	local parameters = self.cert:tls("server", { verify = { "peer" }, verifyext = { "lsec_continue" } });
 	for key, value in pairs(self.tls or {}) do parameters[key] = value; end
 	session.reset();
 	session.conn.on_open = function () session.secure = true; end;
 	session.conn:start_tls(parameters);
+end
+
+function take.starttls(self, session)
+	if self.cert then return self:proceed(session); end
+	session.conn:send("<failure xmlns='" .. TLS .. "'/></stream:stream>");
+	session.conn:close();
 end
 
 function take.auth(self, session)
@@ -77,13 +94,18 @@ end
 function take.verify(self, session, element)
 	table.insert(self.verifications, { id = element.attr.id, key = element:text(), from = element.attr.from,
 		secure = session.secure });
-	if not self.vouch then return; end
+	local kind = self.vouch;
+	if type(kind) == "function" then kind = kind(element, session); end
+	if not kind then return; end
 	session.conn:send("<db:verify" .. attributes({ from = element.attr.to, to = element.attr.from, id = element.attr.id,
-		type = self.vouch }) .. "/>");
+		type = kind }) .. "/>");
 end
 
 local function element_taken(self, session, element)
 	self.loop:note(self.name, "<= " .. element.name .. " from " .. tostring(session.from));
+	table.insert(session.all, element);
+	local instead = self.on and self.on[element.name];
+	if instead and not instead(self, session, element) then return; end
 	local special = take[element.name];
 	if special and element.xmlns ~= "jabber:server" then return special(self, session, element); end
 	if element.name == "error" then session.error = (element:childs()[1] or {}).name; return; end
@@ -94,7 +116,7 @@ local function element_taken(self, session, element)
 end
 
 local function accept(self, conn)
-	local session = { conn = conn, stanzas = {} };
+	local session = { conn = conn, stanzas = {}, all = {} };
 	local parser;
 	table.insert(self.streams, session);
 	function session.reset()

@@ -11,7 +11,8 @@
 -- partner_type; global, modules, wrap (of the gateway's Prosody); edge = options of Edge.new; edge_cert, bridge_cert,
 -- edge_address (false: nobody there); users; partner_options; dns; other_hosts = { names } of the gateway's Prosody;
 -- ready = false (do not wait for the bridge); also = { [domain] = raw Lua } (more Lync domains on the same bridge, with
--- the settings of the first before the raw ones); daemon = true (prosody -D).
+-- the settings of the first before the raw ones); daemon = true (prosody -D); direct_tls = port of the
+-- gateway's Prosody; host_lines = { [name] = raw Lua } of other_hosts.
 
 local Loop = require "spec.support.loop";
 local CA = require "spec.support.ca";
@@ -75,12 +76,12 @@ local function start_edge(self, options)
 end
 
 -- Other hosts of the gateway's Prosody, with a certificate each.
-local function other_hosts(self, names)
+local function other_hosts(self, names, lines)
 	local sections = {};
 	for i, name in ipairs(names or {}) do
 		local cert = self.ca:issue(name, { names = { name } });
 		sections[i] = ("VirtualHost %q\n\tssl = { certificate = %q; key = %q; cafile = %q; capath = \"/nonexistent\" }\n")
-			:format(name, cert.cert, cert.key, self.ca.file);
+			:format(name, cert.cert, cert.key, self.ca.file) .. ((lines or {})[name] or "");
 	end
 	return table.concat(sections);
 end
@@ -107,7 +108,9 @@ local function start_gateway(self, options)
 		ca = self.ca; name = "gateway"; domain = "contoso.com"; component = options.component; dns = self.dns;
 		settings = settings .. (options.settings or ""); global = options.global; modules = options.modules;
 		wrap = options.wrap; env = options.env; log = options.log; daemon = options.daemon;
-		hosts = (options.hosts or "")..other_hosts(self, options.other_hosts)..also_hosts(self, options.also, settings);
+		direct_tls = options.direct_tls;
+		hosts = (options.hosts or "")..other_hosts(self, options.other_hosts, options.host_lines)
+			..also_hosts(self, options.also, settings);
 	});
 end
 
