@@ -112,6 +112,16 @@ static bool has_strict(const struct rules *r, const struct lg_partner *p)
 	return false;
 }
 
+static unsigned of_row(const struct lg_negotiation *row)
+{
+	unsigned methods = 0;
+	size_t i;
+
+	for (i = 0; i < row->methods_n; i++)
+		methods |= BIT(row->methods[i]);
+	return methods;
+}
+
 /* "sasl-tls and tcp-dialback" */
 static const char *words(struct lg_lint *l, unsigned methods)
 {
@@ -127,24 +137,25 @@ static const char *words(struct lg_lint *l, unsigned methods)
 	return text;
 }
 
-/* One thing takes methods away from p, if there are any to take. */
+/* One thing takes methods away from p, if there are any to take. Each one that
+ * would is told, also when another one has taken them already. */
 static void take(struct lg_lint *l, struct lg_partner *p, unsigned methods,
 		 const char *what, const char *remedy)
 {
-	unsigned taken = p->methods & methods;
+	unsigned taken = of_row(p->row) & methods;
 
-	if (!taken || p->disabled)
+	if (!taken)
 		return;
-	if (taken == p->methods) {
-		lg_lint_error(l, NULL, remedy,
-			      "%s takes away %s, and nothing is left", what,
-			      words(l, taken));
-		p->disabled = l->first_error;
+	p->methods &= ~methods;
+	if (p->methods) {
+		lg_lint_warn(l, NULL, remedy, "%s takes away %s", what,
+			     words(l, taken));
 		return;
 	}
-	lg_lint_warn(l, NULL, remedy, "%s takes away %s", what,
-		     words(l, taken));
-	p->methods &= ~methods;
+	lg_lint_error(l, NULL, remedy,
+		      "%s takes away %s, and nothing is left", what,
+		      words(l, taken));
+	p->disabled = l->first_error;
 }
 
 static void take_strict(struct lg_lint *l, const struct rules *r,

@@ -280,11 +280,11 @@ describe("upkeep of streams", function ()
 			local server = t:server("idle.example");
 			local n = 0;
 			-- Around the end, closer and closer to it: a look is taken four times a second.
-			for i = 0, 3 do
+			for i = 0, 2 do
 				n = n + 1;
 				t:say("idle.example", "whenever " .. n);
 				server:wait_message("whenever " .. n);
-				local at = t.loop:now() + TIMEOUT - 0.05 + i * 0.1;
+				local at = t.loop:now() + TIMEOUT - 0.05 + i * 0.15;
 				t.loop:wait(function () return t.loop:now() >= at; end);
 			end
 			assert.is_true(#server.streams >= 2 and #server.streams <= 4);
