@@ -121,6 +121,18 @@ local function strangers(w, romeo, lena)
 	line("lena's client", ("%d %s"):format(status, diagnostics));
 end
 
+-- What `prosodyctl shell lync streams` says on the gateway.
+local function streams(w)
+	say("\nThe streams between the two XMPP servers, and how they were authenticated (lync streams):");
+	local output = w.gateway:ctl("shell", "lync", "streams");
+	for text in output:gmatch("[^\n]+") do
+		local direction, rest = text:match("^  (%l+) +(.+)$");
+		if direction then
+			line(direction == "in" and "from the partner" or "to the partner", rest);
+		end
+	end
+end
+
 local function introduce()
 	say("Lync Gateway for Prosody: a demonstration on loopback, with throw-away certificates.\n");
 	say("   romeo@fabrikam.com     XMPP user on a Prosody of the partner fabrikam.com (the real server)");
@@ -173,6 +185,7 @@ local function main()
 	watch(w, romeo, lena);
 	conversation(romeo, lena);
 	strangers(w, romeo, lena);
+	streams(w);
 	say("\nBalance: %d messages sent = %d delivered + %d answered with an error.", balance.sent, balance.delivered,
 		balance.refused);
 	if KEEP ~= "" and KEEP ~= "0" then
