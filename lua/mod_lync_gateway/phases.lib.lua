@@ -27,14 +27,14 @@ function phases.hook_global(module, host_of) -- luacheck: ignore 431/module
 			return h.gate.certificate(event);
 		end
 	end, CERTIFICATE);
-	for _, name in ipairs { "s2sin-established", "s2sout-established" } do
-		module:hook_global(name, clear_text.restore, clear_text.ESTABLISHED);
-	end
 	local guard = guard_lib.new(guard_lib.options(module));
 	module:hook_global("s2s-created", guard.created);
-	module:hook_global("s2sin-established", function (event)
-		guard.established(event, host_of(event.session.host or "") ~= nil);
-	end, guard_lib.LIMITS);
+	for _, name in ipairs { "s2sin-established", "s2sout-established" } do
+		module:hook_global(name, clear_text.restore, clear_text.ESTABLISHED);
+		module:hook_global(name, function (event)
+			guard.established(event, host_of(event.session.host or "") ~= nil);
+		end, guard_lib.LIMITS);
+	end
 end
 
 local function hook_inbound(module, inbound, GATE) -- luacheck: ignore 431/module

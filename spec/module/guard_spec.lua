@@ -17,10 +17,10 @@ describe("guard", function ()
 		assert.same({ 10000, 25000 }, limits);
 	end);
 
-	it("leaves streams of ours to mod_s2s", function ()
+	it("limits what a server may say that we connect to", function ()
 		session.direction = "outgoing";
 		guard.created { session = session };
-		assert.same({}, limits);
+		assert.same({ 10000, 25000 }, limits);
 	end);
 
 	it("lets errors about addresses that are none fall through", function ()

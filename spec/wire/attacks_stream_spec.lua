@@ -135,6 +135,7 @@ describe("stream attack:", function ()
 		end);
 
 		it("25000 elements of a partner's stanza ends the stream", function ()
+			if not a.w.gateway.process.output:find("Prosody version 0.12", 1, true) then return; end -- COMPAT: no such limit
 			local peer = a:peer("lax.example"):authenticate("EXTERNAL");
 			peer:send("<message from='x@lax.example' to='lena@contoso.com'>" .. ("<a/>"):rep(25001) .. "</message>");
 			a:ends(peer, 1);
