@@ -69,38 +69,43 @@ void lg_lint_leave(struct lg_lint *l, size_t mark)
 	l->path[mark] = '\0';
 }
 
+/* Room for one more; the old list stays in the arena. */
+static bool grow(struct lg_arena *a, struct lg_problems *list)
+{
+	size_t cap = list->cap ? list->cap * 2 : 16;
+	struct lg_problem *v = lg_arena_array(a, cap, sizeof(v[0]));
+
+	if (!v)
+		return false;
+	if (list->n)
+		memcpy(v, list->v, list->n * sizeof(v[0]));
+	list->v = v;
+	list->cap = cap;
+	return true;
+}
+
 static struct lg_problem *new_problem(struct lg_lint *l)
 {
 	struct lg_problems *list = &l->s->problems;
-	struct lg_problem *v;
-	size_t cap;
+	struct lg_problem *p;
 
-	if (list->n == list->cap) {
-		cap = list->cap ? list->cap * 2 : 16;
-		v = realloc(list->v, cap * sizeof(v[0]));
-		if (!v) {
-			l->oom = true;
-			return NULL;
-		}
-		list->v = v;
-		list->cap = cap;
+	if (list->n == list->cap && !grow(&l->s->arena, list)) {
+		l->oom = true;
+		return NULL;
 	}
-	v = &list->v[list->n];
-	*v = (struct lg_problem){.seq = list->n};
+	p = &list->v[list->n];
+	*p = (struct lg_problem){.seq = list->n};
 	list->n++;
-	return v;
+	return p;
 }
 
-const char *lg_lint_text(struct lg_lint *l, const char *fmt, ...)
+static const char *format(struct lg_lint *l, const char *fmt, va_list ap)
 {
-	va_list ap;
-	char *text = NULL;
 	struct sb_str copy = SB_NOSTR;
+	char *text = NULL;
 
-	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
-	va_end(ap);
 	if (text)
 		copy = lg_arena_dup(&l->s->arena, sb_str_of(text));
 	free(text);
@@ -109,6 +114,17 @@ const char *lg_lint_text(struct lg_lint *l, const char *fmt, ...)
 		return "";
 	}
 	return copy.p;
+}
+
+const char *lg_lint_text(struct lg_lint *l, const char *fmt, ...)
+{
+	const char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = format(l, fmt, ap);
+	va_end(ap);
+	return text;
 }
 
 struct sb_str lg_lint_dup(struct lg_lint *l, struct sb_str s)
@@ -158,20 +174,6 @@ static void problem(struct lg_lint *l, bool error, const struct lg_value *v,
 		l->first_error = p->text;
 	if (!l->partner)
 		l->s->usable = false;
-}
-
-static const char *format(struct lg_lint *l, const char *fmt, va_list ap)
-{
-	char *text = NULL;
-	const char *copy;
-
-	if (vasprintf(&text, fmt, ap) < 0) {
-		l->oom = true;
-		return "";
-	}
-	copy = lg_lint_text(l, "%s", text);
-	free(text);
-	return copy;
 }
 
 void lg_lint_error(struct lg_lint *l, const struct lg_value *v,
@@ -299,29 +301,43 @@ static const char *nth_key(const void *keys, size_t i)
 	return ((const struct lg_key *)keys)[i].name;
 }
 
-static void unknown_key(struct lg_lint *l, const struct lg_entry *e,
-			const struct lg_key *keys, size_t n)
+static bool is_secret(const struct lg_key *keys, size_t n, const char *name)
 {
-	const char *near = NULL, *all = "";
-	bool secret = false;
 	size_t i;
 
-	if (e->name.p)
-		near = lg_nearest(e->name, nth_key, keys, n);
-	for (i = 0; near && i < n; i++)
-		secret |= keys[i].secret && strcmp(keys[i].name, near) == 0;
-	if (near) {
-		lg_lint_error(l, secret ? NULL : &e->value,
-			      lg_lint_text(l, "did you mean \"%s\"?", near),
-			      "unknown key");
-		return;
+	for (i = 0; i < n; i++) {
+		if (strcmp(keys[i].name, name) == 0)
+			return keys[i].secret;
 	}
+	return false;
+}
+
+/* "known are a, b" */
+static const char *known(struct lg_lint *l, const struct lg_key *keys, size_t n)
+{
+	const char *all = "known are ";
+	size_t i;
+
 	for (i = 0; i < n; i++) {
 		all = lg_lint_text(l, "%s%s%s", all, i ? ", " : "",
 				   keys[i].name);
 	}
-	lg_lint_error(l, &e->value, lg_lint_text(l, "known are %s", all),
-		      "unknown key");
+	return all;
+}
+
+static void unknown_key(struct lg_lint *l, const struct lg_entry *e,
+			const struct lg_key *keys, size_t n)
+{
+	const struct lg_value *shown = &e->value;
+	const char *near = NULL, *remedy;
+
+	if (e->name.p)
+		near = lg_nearest(e->name, nth_key, keys, n);
+	if (near && is_secret(keys, n, near))
+		shown = NULL;
+	remedy = near ? lg_lint_text(l, "did you mean \"%s\"?", near)
+		      : known(l, keys, n);
+	lg_lint_error(l, shown, remedy, "unknown key");
 }
 
 void lg_lint_table(struct lg_lint *l, void *dest, const struct lg_value *v,

@@ -215,7 +215,6 @@ int lg_settings_load(struct lg_settings *s, struct sb_str host,
 
 void lg_settings_fini(struct lg_settings *s)
 {
-	free(s->problems.v);
 	lg_arena_fini(&s->arena);
 	memset(s, 0, sizeof(*s));
 }
