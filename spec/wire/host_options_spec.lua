@@ -14,11 +14,12 @@ local STRICT = "s2s_require_encryption = true\ns2s_secure_auth = true\ns2s_insec
 local CLEAR, ANY = " takes away tcp-dialback", " lets dialback over TLS pass with a good certificate only";
 local FINDINGS = {};
 for domain, problems in pairs {
-	["clear.example"] = { { "s2s_secure_auth", CLEAR .. ", and nothing is left" } };
-	["lax.example"] = { { "s2s_secure_auth", CLEAR }; { "s2s_secure_auth", ANY } };
+	["clear.example"] = { { "s2s_secure_auth", CLEAR .. ", and nothing is left" };
+		{ "s2s_require_encryption", CLEAR .. ", and nothing is left" } };
+	["lax.example"] = { { "s2s_secure_auth", CLEAR }; { "s2s_secure_auth", ANY }; { "s2s_require_encryption", CLEAR } };
 	["pardoned.example"] = { { "s2s_require_encryption", CLEAR } };
 	["secure.example"] = { { "s2s_secure_auth", ANY } };
-	["self.example"] = { { "s2s_secure_auth", CLEAR }; { "s2s_secure_auth", ANY } };
+	["self.example"] = { { "s2s_secure_auth", CLEAR }; { "s2s_secure_auth", ANY }; { "s2s_require_encryption", CLEAR } };
 } do
 	for _, problem in ipairs(problems) do
 		FINDINGS[#FINDINGS + 1] = ('contoso.com: lync_partners["%s"]: %s = true%s; write %s = false in the section of this host'):format(
