@@ -34,6 +34,8 @@ _Static_assert(sizeof(enum sb_typing) == sizeof(int), "SB_T_INT");
 _Static_assert(sizeof(enum sb_outcome) == sizeof(int), "SB_T_INT");
 _Static_assert(sizeof(enum sb_event_type) == sizeof(int), "SB_T_INT");
 _Static_assert(sizeof(enum sb_request_type) == sizeof(int), "SB_T_INT");
+_Static_assert(sizeof(enum sb_presence) == sizeof(int), "SB_T_INT");
+_Static_assert(sizeof(enum sb_watch_state) == sizeof(int), "SB_T_INT");
 
 /* ------------------------------------------------- hello, list elements -- */
 
@@ -85,6 +87,12 @@ static const struct sb_field config_rows[] = {
 	WAIT(typing_interval_ms),
 	WAIT(typing_timeout_ms),
 	WAIT(options_interval_ms),
+	WAIT(watch_expires_ms),
+	WAIT(offer_expires_ms),
+	WAIT(notify_interval_ms),
+	NUM(sb_config, wire.watch_rate, U32, 0, 1000000),
+	NUM(sb_config, wire.ask_categories, BOOL, 0, 1),
+	NUM(sb_config, wire.tell_categories, BOOL, 0, 1),
 };
 TABLE(const struct sb_fields sb_fields_config, config_rows, sb_config);
 
@@ -97,7 +105,7 @@ _Static_assert(SB_DOMAINS_MAX * (2 * NAME_MAX_ + ADDRESS_MAX + 30) +
 /* ------------------------------------------------------------ requests -- */
 
 static const struct sb_field request_rows[] = {
-	NUM(sb_request, type, INT, SB_REQ_MESSAGE, SB_REQ_SESSIONS),
+	NUM(sb_request, type, INT, SB_REQ_MESSAGE, SB_REQ_WATCHES),
 	NUM(sb_request, id, U64, 0, 0),
 	STR_(sb_request, contact, URI, SB_URI_MAX, 0),
 	LINE(sb_request, resource, SB_FIELD_MAX),
@@ -108,7 +116,9 @@ static const struct sb_field request_rows[] = {
 	LINE(sb_request, lang, SB_FIELD_MAX),
 	STR_(sb_request, text, TEXT, SB_TEXT_MAX, 0),
 	NUM(sb_request, typing, INT, SB_TYPING_NONE, SB_TYPING_IDLE),
-	NUM(sb_request, flags, U32, 0, SB_F_VERIFIED | SB_F_REPLY_ONLY),
+	NUM(sb_request, presence, INT, SB_PR_UNKNOWN, SB_PR_OFF_WORK),
+	NUM(sb_request, flags, U32, 0,
+	    SB_F_VERIFIED | SB_F_REPLY_ONLY | SB_F_NOTES),
 	NUM(sb_request, status, INT, 0, 699),
 	NUM(sb_request, diag, INT, 0, INT32_MAX),
 	LINE(sb_request, reason, SB_FIELD_MAX),
@@ -121,7 +131,7 @@ TABLE(const struct sb_fields sb_fields_request, request_rows, sb_request);
 	STR_(sb_event, member, LINE, SB_FIELD_MAX, SB_SOFT_PEOPLE)
 
 static const struct sb_field event_rows[] = {
-	NUM(sb_event, type, INT, SB_EV_OUTCOME, SB_EV_REFUSED),
+	NUM(sb_event, type, INT, SB_EV_OUTCOME, SB_EV_WATCHES_END),
 	NUM(sb_event, id, U64, 0, 0),
 	LINE(sb_event, contact, SB_URI_MAX),
 	LINE(sb_event, resource, SB_FIELD_MAX),
@@ -134,6 +144,11 @@ static const struct sb_field event_rows[] = {
 	LINE(sb_event, domain, SB_FIELD_MAX),
 	NUM(sb_event, typing, INT, SB_TYPING_NONE, SB_TYPING_IDLE),
 	NUM(sb_event, outcome, INT, 0, SB_FAILED),
+	NUM(sb_event, presence, INT, SB_PR_UNKNOWN, SB_PR_OFF_WORK),
+	NUM(sb_event, watch, INT, SB_WATCH_NONE, SB_WATCH_DUE),
+	NUM(sb_event, added, BOOL, 0, 1),
+	NUM(sb_event, again, BOOL, 0, 1),
+	NUM(sb_event, incoming, BOOL, 0, 1),
 	NUM(sb_event, local, BOOL, 0, 1),
 	NUM(sb_event, status, INT, -1, INT32_MAX),
 	NUM(sb_event, diag, INT, 0, INT32_MAX),

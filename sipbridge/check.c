@@ -207,39 +207,61 @@ int sb_check_request(const struct sb_request *r)
 		ok = pair && r->typing != SB_TYPING_NONE;
 		break;
 	case SB_REQ_END:
+	case SB_REQ_WATCH:
+	case SB_REQ_UNWATCH:
+	case SB_REQ_REJECT:
 		ok = pair;
+		break;
+	case SB_REQ_PRESENCE:
+		ok = pair && r->presence != SB_PR_UNKNOWN;
 		break;
 	case SB_REQ_ANSWER:
 		ok = r->id && (r->status == 200 || r->status >= 400);
 		break;
 	case SB_REQ_SESSIONS:
+	case SB_REQ_WATCHES:
 		ok = true;
 		break;
 	}
 	return ok ? SB_OK : SB_EINVAL;
 }
 
+/* Of SIP, or not said. */
+static bool status_ok(int s)
+{
+	return s == 0 || (s >= 100 && s < 700);
+}
+
 int sb_check_event(const struct sb_event *ev, unsigned soft)
 {
 	int e = sb_check_fields(&sb_fields_event, ev, soft), s = ev->status;
-	bool ok = true;
+	bool pair = ev->contact.n && ev->user.n, ok = true;
 
 	if (e != SB_OK)
 		return e;
 	switch (ev->type) {
 	case SB_EV_OUTCOME:
-		ok = ev->id && ev->outcome && (s == 0 || (s >= 100 && s < 700));
+		ok = ev->id && ev->outcome && status_ok(s);
 		break;
 	case SB_EV_OFFER:
 	case SB_EV_MESSAGE:
-		ok = ev->id && ev->contact.n && ev->user.n;
+		ok = ev->id && pair;
 		break;
 	case SB_EV_TYPING:
-		ok = ev->contact.n && ev->user.n && ev->typing;
+		ok = pair && ev->typing;
 		break;
 	case SB_EV_ENDED:
 	case SB_EV_SESSION:
-		ok = ev->contact.n && ev->user.n;
+	case SB_EV_STATE:
+	case SB_EV_SUBSCRIBE:
+	case SB_EV_UNSUBSCRIBED:
+		ok = pair;
+		break;
+	case SB_EV_WATCH:
+		ok = pair && ev->watch != SB_WATCH_NONE && status_ok(s);
+		break;
+	case SB_EV_WATCH_ROW:
+		ok = pair && s >= 0;
 		break;
 	case SB_EV_EDGE:
 		ok = ev->domain.n && (s == 0 || s == 1);
@@ -249,6 +271,9 @@ int sb_check_event(const struct sb_event *ev, unsigned soft)
 		break;
 	case SB_EV_LOG:
 		ok = s >= 0 && s <= 3;
+		break;
+	case SB_EV_WATCHES_END:
+		ok = s >= 0;
 		break;
 	case SB_EV_SESSIONS_END:
 	case SB_EV_REFUSED:

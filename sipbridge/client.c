@@ -141,7 +141,9 @@ int sb_send(struct sb_bridge *b, const struct sb_request *r, uint64_t *id,
 	if (outcome)
 		b->next_id = copy.id;
 	if (r->type == SB_REQ_SESSIONS)
-		b->lists++;
+		b->lists[SB_LIST_SESSIONS]++;
+	else if (r->type == SB_REQ_WATCHES)
+		b->lists[SB_LIST_WATCHES]++;
 	if (id)
 		*id = copy.id;
 	if (sb_channel_pending(b->ch) >= SB_FLUSH_BYTES)
@@ -150,6 +152,31 @@ int sb_send(struct sb_bridge *b, const struct sb_request *r, uint64_t *id,
 }
 
 /* -------------------------------------------------------------- events -- */
+
+static const enum sb_event_type list_end[SB_LISTS] = {
+	[SB_LIST_SESSIONS] = SB_EV_SESSIONS_END,
+	[SB_LIST_WATCHES] = SB_EV_WATCHES_END,
+};
+
+/* The end of a list whose worker died; false: none. */
+static bool lost_list(struct sb_bridge *b, struct sb_event *ev)
+{
+	for (int i = 0; i < SB_LISTS; i++) {
+		if (b->lists_lost[i] == 0)
+			continue;
+		b->lists_lost[i]--;
+		ev->type = list_end[i];
+		return true;
+	}
+	return false;
+}
+
+bool sb_client_owes(const struct sb_bridge *b)
+{
+	return b->tell || b->lost_at < b->lost_n ||
+	       b->lists_lost[SB_LIST_SESSIONS] ||
+	       b->lists_lost[SB_LIST_WATCHES];
+}
 
 /* An event that the client itself owes; false: none. */
 static bool own_event(struct sb_bridge *b, struct sb_event *ev)
@@ -166,11 +193,8 @@ static bool own_event(struct sb_bridge *b, struct sb_event *ev)
 				    "may not have arrived");
 		return true;
 	}
-	if (b->lists_lost) {
-		b->lists_lost--;
-		ev->type = SB_EV_SESSIONS_END;
+	if (lost_list(b, ev))
 		return true;
-	}
 	if (b->tell) {
 		b->tell = false;
 		ev->type = SB_EV_WORKER;
@@ -191,10 +215,12 @@ static bool wanted(struct sb_bridge *b, const struct sb_event *ev)
 		b->stray++;
 		return false;
 	}
-	if (ev->type == SB_EV_SESSIONS_END) {
-		if (b->lists == 0)
+	for (int i = 0; i < SB_LISTS; i++) {
+		if (ev->type != list_end[i])
+			continue;
+		if (b->lists[i] == 0)
 			return false;
-		b->lists--;
+		b->lists[i]--;
 	}
 	if (ev->type == SB_EV_WORKER) {
 		if (ev->status == 0)
@@ -284,7 +310,7 @@ int sb_next(struct sb_bridge *b, struct sb_event *ev, uint64_t now_ms)
 			sb_client_drop(b, "the worker broke the protocol", 0,
 				       now_ms);
 		sb_client_step(b, now_ms);
-		if (!b->tell && b->lost_at == b->lost_n && !b->lists_lost)
+		if (!sb_client_owes(b))
 			return 0;
 	}
 }

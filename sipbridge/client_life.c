@@ -81,8 +81,10 @@ static void worker_gone(struct sb_bridge *b, const char *why, uint64_t now_ms)
  * owed: sb_next gives it before it reads. */
 static void lose_all(struct sb_bridge *b)
 {
-	b->lists_lost += b->lists;
-	b->lists = 0;
+	for (int i = 0; i < SB_LISTS; i++) {
+		b->lists_lost[i] += b->lists[i];
+		b->lists[i] = 0;
+	}
 	if (b->ids.n == 0)
 		return;
 	free(b->lost);
@@ -202,7 +204,7 @@ static int until(uint64_t now_ms, uint64_t due_ms)
 
 int sb_wait_ms(const struct sb_bridge *b, uint64_t now_ms)
 {
-	if (b->tell || b->lost_at < b->lost_n || b->lists_lost || b->again)
+	if (b->again || sb_client_owes(b))
 		return 0;
 	if (b->ch) {
 		if (sb_channel_pending(b->ch) && !b->out_watched)

@@ -33,6 +33,9 @@ enum sb_client_state {
 	SB_CL_ENDED,
 };
 
+/* Lists that a worker may be asked for. */
+enum { SB_LIST_SESSIONS, SB_LIST_WATCHES, SB_LISTS };
+
 /*
  * A worker lives in two steps: while ch is there it is talked to; then, with
  * ch NULL and worker.pid set, its end is waited for. Only after that the next
@@ -55,7 +58,8 @@ struct sb_bridge {
 	uint64_t next_id;
 	uint64_t *lost; /* ids whose worker died: outcomes to give */
 	size_t lost_n, lost_at;
-	unsigned lists, lists_lost; /* SB_REQ_SESSIONS without an end */
+	/* SB_REQ_SESSIONS and SB_REQ_WATCHES without an end */
+	unsigned lists[SB_LISTS], lists_lost[SB_LISTS];
 	uint64_t stray;		    /* outcomes of unknown ids: ignored */
 
 	bool tell;	/* SB_EV_WORKER is owed, with tell_status */
@@ -92,6 +96,9 @@ void sb_client_step(struct sb_bridge *b, uint64_t now_ms);
 
 /* Write what the socket takes and wait for room when there is more. */
 void sb_client_flush(struct sb_bridge *b);
+
+/* Is anything owed to the caller that no worker has to say? */
+bool sb_client_owes(const struct sb_bridge *b);
 
 /* Owe the caller an SB_EV_WORKER. */
 void sb_client_tell(struct sb_bridge *b, int status, const char *reason);

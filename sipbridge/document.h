@@ -40,7 +40,7 @@ struct sb_document_ops {
 int sb_document_read(struct sb_str body, const struct sb_document_ops *ops,
 		     void *arg);
 
-/* Value of the attribute with that local name; empty when it is absent. */
+/* Value of the attribute with that local name; SB_NOSTR when it is absent. */
 struct sb_str sb_element_attr(const struct sb_element *e, struct sb_str name);
 
 /* Text of one element, collected from its pieces into memory of the owner. */

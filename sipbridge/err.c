@@ -51,6 +51,12 @@ void sb_config_init(struct sb_config *c)
 			.typing_interval_ms = 5000,
 			.typing_timeout_ms = 30000,
 			.options_interval_ms = 60000,
+			.watch_expires_ms = 28800000,
+			.offer_expires_ms = 3600000,
+			.notify_interval_ms = 5000,
+			.watch_rate = 20,
+			.ask_categories = true,
+			.tell_categories = true,
 		},
 	};
 }

@@ -96,6 +96,12 @@ void sb_sessions_send(struct sb_sessions *s, const struct sb_request *r,
 	case SB_REQ_SESSIONS:
 		sb_sessions_list(s);
 		return;
+	case SB_REQ_WATCH: /* the watch engine's */
+	case SB_REQ_UNWATCH:
+	case SB_REQ_PRESENCE:
+	case SB_REQ_REJECT:
+	case SB_REQ_WATCHES:
+		return;
 	}
 }
 

@@ -7,42 +7,6 @@
 
 #include "session_priv.h"
 
-/* Diagnostics for a status whose answer brings none (lync-sip.md 2.10). */
-static int default_diag(int status, const char **reason)
-{
-	switch (status) {
-	case 403:
-		*reason = "Not authorized";
-		return 1002;
-	case 404:
-		*reason = "User does not exist";
-		return 1003;
-	case 480:
-		*reason = "The remote user is offline";
-		return 60001;
-	case 504:
-		*reason = "Temporarily cannot route";
-		return 1007;
-	default:
-		*reason = "Refused by the XMPP side";
-		return 60002;
-	}
-}
-
-void sb_answer_fill(struct sb_sip_out *o, const struct sb_request *r)
-{
-	const char *reason;
-	int diag;
-
-	o->status = r->status >= 400 && r->status <= 699 ? r->status : 500;
-	if (o->status == 408)
-		o->status = 504; /* nobody may answer 408 (RFC 4320 4.2) */
-	o->diagnosed = true;
-	diag = default_diag(o->status, &reason);
-	o->diag = r->diag ? r->diag : diag;
-	o->reason = r->reason.n ? r->reason : sb_str_of(reason);
-}
-
 /* The record is kept for a late bounce. */
 void sb_message_ok(struct sb_sessions *s, struct sb_stxn *x)
 {

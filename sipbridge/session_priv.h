@@ -14,39 +14,7 @@
 
 #include "content.h"
 #include "session_state.h"
-
-/* --------------------------------------------------------------- texts -- */
-/* session_text.c: no state; writes only what it is given. */
-
-struct sb_str sb_text_str(const struct sb_text *t);
-/* Replace *t by a copy of s; without memory *t becomes empty. */
-void sb_text_set(struct sb_text **t, struct sb_str s);
-
-/* sip:user@host from any SIP URI: no parameters, no port, host in lower case.
- * Returns the length, or SB_EBADTEXT, SB_ETOOBIG. */
-int sb_uri_plain(char *buf, size_t n, struct sb_str uri);
-struct sb_str sb_uri_host(struct sb_str plain);
-
-/* One line for people, of a peer's bytes: valid UTF-8 without controls, or
- * empty; a longer one is cut at n. */
-struct sb_str sb_line(char *buf, size_t n, struct sb_str s);
-/* Is that the media type, whatever its parameters? */
-bool sb_type_is(struct sb_str type, struct sb_str want);
-/* A language tag, or empty. */
-struct sb_str sb_lang(struct sb_str s);
-/* A thread that XMPP and logs can bear, made of a Call-ID. */
-struct sb_str sb_thread(char *buf, size_t n, struct sb_str call_id);
-
-/* The route set of Record-Route values, each entry ended by LF. Leading
- * entries that name our own host are left out.
- * Returns the length, or SB_EBADTEXT, SB_ETOOBIG. */
-int sb_route_set(char *buf, size_t n, const struct sb_str *values,
-		 size_t values_n, bool reverse, struct sb_str fqdn);
-/* Back into entries; returns how many. */
-size_t sb_route_split(struct sb_str set, struct sb_str *out, size_t n);
-
-/* n random bytes as 2n hex digits. */
-struct sb_str sb_random_hex(struct sb_sessions *s, char *buf, size_t bytes);
+#include "sip_text.h"
 
 /* -------------------------------------------------------------- tables -- */
 /* session_table.c */
@@ -195,7 +163,10 @@ void sb_sessions_list(struct sb_sessions *s);
 
 /* ----------------------------------------------------------- receiving -- */
 
-/* session_refuse.c: each refusal of ours, with status, diagnostics, token. */
+/* session_refuse.c: n random bytes as 2n hex digits. */
+struct sb_str sb_random_hex(struct sb_sessions *s, char *buf, size_t bytes);
+
+/* Each refusal of ours, with status, diagnostics, token. */
 enum sb_refusal {
 	SB_R_NO_DIALOG,
 	SB_R_CSEQ,
@@ -227,7 +198,6 @@ void sb_refuse(struct sb_sessions *s, uint64_t txn, const struct sb_sip_in *m,
 /* 420: with what of Require is not supported. */
 void sb_refuse_require(struct sb_sessions *s, uint64_t txn,
 		       const struct sb_sip_in *m);
-bool sb_require_ok(const struct sb_sip_in *m);
 /* Answer a transaction of ours (not yet answered): 200, or refusal. */
 void sb_respond(struct sb_sessions *s, struct sb_stxn *x,
 		const struct sb_sip_out *o);
@@ -261,7 +231,5 @@ void sb_answer(struct sb_sessions *s, const struct sb_request *r);
 /* Say the held 200; x is gone or a late record after. */
 void sb_message_ok(struct sb_sessions *s, struct sb_stxn *x);
 void sb_stxn_due(struct sb_sessions *s, struct sb_stxn *x);
-/* Status, diagnostics and reason of an answer, made sound. */
-void sb_answer_fill(struct sb_sip_out *o, const struct sb_request *r);
 
 #endif

@@ -5,9 +5,6 @@
  */
 #include "session_priv.h"
 
-#define ALLOW                                                                  \
-	"INVITE, ACK, CANCEL, BYE, MESSAGE, INFO, UPDATE, OPTIONS, NOTIFY"
-
 static const struct refusal {
 	const char *token, *reason;
 	int status, diag;
@@ -55,6 +52,21 @@ static const struct refusal {
 			    60025},
 };
 
+struct sb_str sb_random_hex(struct sb_sessions *s, char *buf, size_t bytes)
+{
+	static const char digit[] = "0123456789abcdef";
+	unsigned char raw[32] = {0};
+
+	if (bytes > sizeof(raw))
+		bytes = sizeof(raw);
+	s->ops->random(s->arg, raw, bytes);
+	for (size_t i = 0; i < bytes; i++) {
+		buf[2 * i] = digit[raw[i] >> 4];
+		buf[2 * i + 1] = digit[raw[i] & 15];
+	}
+	return (struct sb_str){buf, 2 * bytes};
+}
+
 static void fill(struct sb_sip_out *o, enum sb_refusal why)
 {
 	const struct refusal *r = &refusals[why];
@@ -68,13 +80,15 @@ static void fill(struct sb_sip_out *o, enum sb_refusal why)
 			(struct sb_header){"Accept", SB_STR(SB_ACCEPT)};
 	if (o->status == 405) /* RFC 3261 8.2.1 */
 		o->extra[o->extra_n++] =
-			(struct sb_header){"Allow", SB_STR(ALLOW)};
+			(struct sb_header){"Allow", SB_STR(SB_ALLOW)};
 }
 
 /* Address the answer to m. tag: room for a new one. */
 static void address(struct sb_sessions *s, struct sb_sip_out *o,
 		    const struct sb_sip_in *m, char tag[SB_TAG_HEX])
 {
+	const struct sb_dialog *d;
+
 	o->method = m->method;
 	o->domain = m->domain;
 	o->local.uri = m->to.uri;
@@ -83,6 +97,8 @@ static void address(struct sb_sessions *s, struct sb_sip_out *o,
 	o->remote = m->from;
 	o->call_id = m->call_id;
 	o->cseq = m->cseq;
+	d = sb_dialog_find(s, m->call_id, m->to.tag);
+	o->verified = d && d->c->verified;
 }
 
 /* For log and counter; 481 and 487 belong to ordinary life. */
@@ -120,65 +136,23 @@ void sb_refuse(struct sb_sessions *s, uint64_t txn, const struct sb_sip_in *m,
 	tell(s, m, &o, why);
 }
 
-/* What the Lync side may require of us (lync-sip.md 1.8). */
-static bool supported(struct sb_str tag)
-{
-	return sb_str_caseeq(tag, SB_STR("timer")) ||
-	       sb_str_caseeq(tag, SB_STR("histinfo"));
-}
-
-bool sb_require_ok(const struct sb_sip_in *m)
-{
-	struct sb_str rest = m->require, tag;
-	int more;
-
-	while ((more = sb_list_next(&rest, &tag)) == 1)
-		if (!supported(tag))
-			return false;
-	return more == 0;
-}
-
-/* An option tag is an RFC 3261 token; what is not is not sent back. */
-static bool token(struct sb_str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c <= ' ' || c >= 0x7f || strchr("()<>@,;:\\\"/[]?={}", c))
-			return false;
-	}
-	return s.n > 0 && s.n < 64;
-}
-
 void sb_refuse_require(struct sb_sessions *s, uint64_t txn,
 		       const struct sb_sip_in *m)
 {
 	enum { UNSUPPORTED_MAX = 256 };
-	struct sb_str rest = m->require, tag;
 	struct sb_sip_out o = {.status = 0};
 	enum sb_refusal why = SB_R_EXTENSION;
-	char to_tag[SB_TAG_HEX], list[UNSUPPORTED_MAX];
-	size_t n = 0;
+	char to_tag[SB_TAG_HEX], buf[UNSUPPORTED_MAX];
+	struct sb_str list = sb_require_unsupported(buf, sizeof(buf), m);
 
-	while (sb_list_next(&rest, &tag) == 1) {
-		if (supported(tag) || !token(tag) ||
-		    n + tag.n + 2 > sizeof(list))
-			continue;
-		if (n) {
-			list[n++] = ',';
-			list[n++] = ' ';
-		}
-		memcpy(list + n, tag.p, tag.n);
-		n += tag.n;
-	}
 	if (sb_token_listed(m->require,
 			    SB_STR("com.microsoft.rtc-multiparty")))
 		why = SB_R_MULTIPARTY;
 	address(s, &o, m, to_tag);
 	fill(&o, why);
-	if (n)
+	if (list.n)
 		o.extra[o.extra_n++] =
-			(struct sb_header){"Unsupported", {list, n}};
+			(struct sb_header){"Unsupported", list};
 	s->ops->respond(s->arg, txn, &o);
 	tell(s, m, &o, why);
 }

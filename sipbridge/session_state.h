@@ -12,6 +12,7 @@
 #define SB_SESSION_STATE_H
 
 #include "session.h"
+#include "sip_text.h"
 #include "table.h"
 #include "wheel.h"
 
@@ -22,7 +23,6 @@ enum {
 	SB_LATE_MS = 300000,	   /* how long they may */
 	SB_HELD_PER_PAIR = 64,	   /* 202 that wait for an IMDN */
 	SB_ROWS_MAX = 10000,	   /* rows of one list of sessions */
-	SB_ROUTE_ENTRIES = 64,	   /* of one route set */
 	SB_DISPLAY_MAX = 256,
 	SB_REASON_MAX = 512,
 	SB_STRAY_MAX = 32,	   /* forked 2xx remembered */
@@ -32,12 +32,6 @@ enum {
 
 /* Which struct a timer sits in. */
 enum sb_timer_kind { SB_T_CONV, SB_T_DIALOG, SB_T_STXN, SB_T_HELD };
-
-/* A small text of ours on the heap; NULL is the empty text. */
-struct sb_text {
-	size_t n;
-	char p[];
-};
 
 /* ------------------------------------------------------------ messages -- */
 

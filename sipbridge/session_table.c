@@ -23,29 +23,6 @@ bool sb_conv_is(const struct sb_conv *c, struct sb_str contact,
 	       sb_str_caseeq(sb_conv_user(c), user);
 }
 
-static size_t put_lower(char *buf, struct sb_str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		buf[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-	}
-	return s.n;
-}
-
-/* Both are at most SB_URI_MAX: of ours, or through sb_uri_plain. */
-static uint64_t pair_hash(const struct sb_sessions *s, struct sb_str contact,
-			  struct sb_str user)
-{
-	char buf[2 * SB_URI_MAX + 1];
-	size_t n;
-
-	n = put_lower(buf, contact);
-	buf[n++] = '\n';
-	n += put_lower(buf + n, user);
-	return sb_hash(&s->key, buf, n);
-}
-
 struct sb_conv *sb_conv_find(const struct sb_sessions *s, struct sb_str contact,
 			     struct sb_str user)
 {
@@ -53,7 +30,7 @@ struct sb_conv *sb_conv_find(const struct sb_sessions *s, struct sb_str contact,
 
 	if (contact.n > SB_URI_MAX || user.n > SB_URI_MAX)
 		return NULL;
-	l = sb_table_find(&s->convs, pair_hash(s, contact, user));
+	l = sb_table_find(&s->convs, sb_pair_hash(&s->key, contact, user));
 	for (; l; l = sb_table_again(l)) {
 		struct sb_conv *c = (struct sb_conv *)l; /* first member */
 
@@ -81,7 +58,8 @@ struct sb_conv *sb_conv_get(struct sb_sessions *s, struct sb_str contact,
 	c->user_n = (uint16_t)user.n;
 	memcpy(c->names, contact.p, contact.n);
 	memcpy(c->names + contact.n, user.p, user.n);
-	sb_table_add(&s->convs, &c->by_pair, pair_hash(s, contact, user));
+	sb_table_add(&s->convs, &c->by_pair,
+		     sb_pair_hash(&s->key, contact, user));
 	return c;
 }
 

@@ -15,9 +15,13 @@
  *          exactly one SB_EV_OUTCOME with its id, also when the worker dies
  *          (SB_FAILED, status 503, local, token "bridge-died") and at
  *          sb_close (the caller drains sb_next before).
- *          Every SB_EV_OFFER and SB_EV_MESSAGE wants exactly one SB_REQ_ANSWER
- *          with its id; one that is missing is answered 504 by the worker
- *          after SB_ANSWER_TIMEOUT_MS.
+ *          Every SB_EV_OFFER and SB_EV_MESSAGE, and SB_EV_SUBSCRIBE with an
+ *          id, wants exactly one SB_REQ_ANSWER with its id; one that is
+ *          missing is answered 504 by the worker after SB_ANSWER_TIMEOUT_MS.
+ *          Watches, subscriptions and the presence told to them die with the
+ *          worker; SB_EV_WORKER 0 says it for all of them, and after the next
+ *          1 the caller says SB_REQ_WATCH again for what it wants. A list
+ *          asked for always has its end.
  * Units:   times in milliseconds of a monotonic clock, passed in as now_ms.
  * Limits:  SB_* below; what exceeds one is refused with SB_ETOOBIG or
  *          SB_EFULL, never cut and never dropped silently.
@@ -39,6 +43,7 @@
 #define SB_DOMAINS_MAX 64	   /* SIP domains of one bridge */
 #define SB_LISTEN_MAX 8		   /* addresses of one bridge */
 #define SB_ANSWER_TIMEOUT_MS 30000 /* an event that nobody answers */
+#define SB_WATCH_DUE_MS 60000	   /* after SB_WATCH_DUE without a word */
 
 /* 0 or one of these; stable token by sb_err_name(). */
 enum sb_err {
@@ -87,6 +92,13 @@ struct sb_wire {
 	uint32_t typing_interval_ms; /* at most one composing to Lync a time */
 	uint32_t typing_timeout_ms;  /* Lync's composing ends after this */
 	uint32_t options_interval_ms; /* OPTIONS per Edge connection; 0: none */
+	uint32_t watch_expires_ms;   /* Expires of our SUBSCRIBEs */
+	uint32_t offer_expires_ms;   /* of theirs, unless they say less */
+	uint32_t notify_interval_ms; /* between two NOTIFYs of a dialog */
+	uint32_t watch_rate; /* new SUBSCRIBEs per second to one Edge; 0: any */
+	/* With SB_F_NOTES the document that has notes is */
+	bool ask_categories;  /* asked for */
+	bool tell_categories; /* written, where the watcher lists it */
 };
 
 struct sb_config {
@@ -121,6 +133,39 @@ enum sb_request_type {
 			       told to Lync as IMDN; then contact and user
 			       must be the event's, else it is ignored */
 	SB_REQ_SESSIONS,    /* -> SB_EV_SESSION*, SB_EV_SESSIONS_END */
+	SB_REQ_WATCH,	    /* contact wants user's presence -> SB_EV_WATCH,
+			       SB_EV_STATE. Again: goes on after SB_WATCH_DUE,
+			       with these flags and display */
+	SB_REQ_UNWATCH,	    /* no more -> SB_EV_WATCH, ENDED */
+	SB_REQ_PRESENCE,    /* contact's presence, text is its note, for all
+			       subscriptions of user; kept for those to come */
+	SB_REQ_REJECT,	    /* end user's subscriptions to contact */
+	SB_REQ_WATCHES,	    /* -> SB_EV_WATCH_ROW*, SB_EV_WATCHES_END */
+};
+
+enum sb_presence {
+	SB_PR_UNKNOWN = 0, /* nothing known */
+	SB_PR_OFFLINE,
+	SB_PR_AVAILABLE,
+	SB_PR_IDLE, /* available, idle */
+	SB_PR_BUSY,
+	SB_PR_BUSY_IDLE,
+	SB_PR_DND,
+	SB_PR_BRB, /* be right back */
+	SB_PR_AWAY,
+	SB_PR_OFF_WORK, /* for long; out of office */
+};
+
+enum sb_watch_state {
+	SB_WATCH_NONE = 0,
+	SB_WATCH_ACTIVE,  /* Lync has accepted it */
+	SB_WATCH_REFUSED, /* for good: 403, 404, 410, 489, 603, 604, or NOTIFY
+			     terminated with rejected, noresource, invariant */
+	SB_WATCH_FAILING, /* for now: tried again after 10 s, 1, 5, 15, 60 min
+			     and so on */
+	SB_WATCH_ENDED,	  /* after UNWATCH */
+	SB_WATCH_DUE,	  /* a refresh is due: WATCH, or UNWATCH; without a
+			     word it goes on after SB_WATCH_DUE_MS */
 };
 
 enum sb_typing {
@@ -134,6 +179,8 @@ enum {
 	SB_F_REPLY_ONLY = 2, /* only inside a conversation that the Lync user
 				opened; otherwise SB_FAILED, status 403, local,
 				token "not-authorized" */
+	SB_F_NOTES = 4, /* WATCH: status notes are wanted (else PIDF only);
+			   PRESENCE: the note may be told */
 };
 
 /* All text is borrowed for the call. URIs: "sip:user@host", user escaped,
@@ -151,6 +198,7 @@ struct sb_request {
 	struct sb_str lang;	 /* or empty */
 	struct sb_str text;	 /* MESSAGE */
 	enum sb_typing typing;	 /* TYPING; MESSAGE ignores it */
+	enum sb_presence presence; /* PRESENCE */
 	uint32_t flags;		 /* SB_F_*; ANSWER: SB_F_VERIFIED only */
 	int status;		 /* ANSWER: 200, or 400..699 */
 	int diag;		 /* ANSWER: ms-diagnostics-public; 0: none */
@@ -175,6 +223,17 @@ enum sb_event_type {
 	SB_EV_SESSIONS_END,
 	SB_EV_REFUSED,	    /* the worker refused a SIP request by itself:
 			       token, reason; for log and counter */
+	SB_EV_WATCH,	    /* contact's watch of user: watch says what, status,
+			       diag, reason why */
+	SB_EV_STATE,	    /* user's presence for contact; text is the note */
+	SB_EV_SUBSCRIBE,    /* a Lync user subscribes to a contact. With an id:
+			       answer it (200, or 4xx..6xx). Without: news of a
+			       pair that has an answered dialog, or (again) a
+			       refresh */
+	SB_EV_UNSUBSCRIBED, /* the pair's last dialog is over; token
+			       "unsubscribed", "expired", "lost", "rejected" */
+	SB_EV_WATCH_ROW,    /* a row of the list asked for */
+	SB_EV_WATCHES_END,
 };
 
 enum sb_outcome {
@@ -201,16 +260,23 @@ struct sb_event {
 	struct sb_str domain;	/* EDGE: SIP domain; REFUSED: From's domain */
 	enum sb_typing typing;	/* TYPING */
 	enum sb_outcome outcome;
+	enum sb_presence presence; /* STATE, WATCH_ROW */
+	enum sb_watch_state watch; /* WATCH, WATCH_ROW */
+	bool added;    /* SUBSCRIBE: the user has just added the contact */
+	bool again;    /* SUBSCRIBE: a refresh */
+	bool incoming; /* WATCH_ROW: user watches contact */
 	bool local;		/* status was made here, no peer said it */
 	int status;		/* OUTCOME: SIP status; EDGE: 1 up, 0 down;
-				   SESSION: dialogs */
+				   SESSION, WATCH_ROW: dialogs */
 	int diag;		/* OUTCOME: ms-diagnostics(-public), or 0 */
 	int retry_after;	/* OUTCOME: seconds, 0: not said */
 	struct sb_str token;	/* stable word: why (SB_TOKENS in docs) */
 	struct sb_str reason;	/* text for people */
-	uint64_t age_ms;	/* SESSION: since opened */
-	uint64_t idle_ms;	/* SESSION: since last used */
-	uint32_t pending;	/* SESSION: messages queued */
+	uint64_t age_ms;	/* SESSION, WATCH_ROW: since opened */
+	uint64_t idle_ms;	/* SESSION: since last used; WATCH_ROW: since
+				   the last NOTIFY */
+	uint32_t pending;	/* SESSION: messages queued; WATCH_ROW: seconds
+				   until refresh or expiry */
 };
 
 /* --------------------------------------------------------------- calls -- */

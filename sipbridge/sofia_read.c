@@ -2,6 +2,8 @@
  * sofia_read.c: Sofia's messages to struct sb_sip_in.
  * SPDX-License-Identifier: MIT
  */
+#include <limits.h>
+
 #include "sofia_message.h"
 
 /* Room in the scratch space, or NULL (and full is set). */
@@ -201,6 +203,84 @@ static int read_record_route(struct sb_sip_in *in, struct sb_scratch *s,
 	return 0;
 }
 
+/* The headers of that name which the stack could not read, or which stood
+ * there twice: the first of h, for the next give its sh_next. */
+static const sip_header_t *unread(const sip_header_t *h, const char *name)
+{
+	const char *n;
+
+	for (; h; h = h->sh_next) {
+		n = h->sh_class == sip_error_class ? h->sh_error->er_name
+						   : h->sh_class->hc_name;
+		if (n && strcasecmp(n, name) == 0)
+			return h;
+	}
+	return NULL;
+}
+
+/* All lines as one, also those that the stack could not read. */
+static struct sb_str read_accept(struct sb_scratch *s, const sip_t *sip)
+{
+	const sip_header_t *bad = (const sip_header_t *)sip->sip_error;
+	const sip_accept_t *a = sip->sip_accept;
+	size_t start = s->used;
+	struct sb_str v;
+
+	while (a || (bad = unread(bad, "Accept"))) {
+		size_t before = s->used;
+
+		if (before > start)
+			copy(s, ", ", 2);
+		v = raw_value(s, a ? (const void *)a : bad);
+		if (v.n == 0) /* behind another on one line */
+			s->used = before;
+		if (a)
+			a = a->ac_next;
+		else
+			bad = bad->sh_next;
+	}
+	if (s->full)
+		return SB_NOSTR;
+	return (struct sb_str){s->buf + start, s->used - start};
+}
+
+/* The package: in lower case, without parameters. */
+static struct sb_str read_event(struct sb_scratch *s, const sip_event_t *o)
+{
+	const char *type = o && o->o_type ? o->o_type : "";
+	struct sb_str v = copy(s, type, strlen(type));
+	char *to = (char *)(uintptr_t)v.p;
+
+	for (size_t i = 0; i < v.n; i++)
+		if (to[i] >= 'A' && to[i] <= 'Z')
+			to[i] = (char)(to[i] + ('a' - 'A'));
+	return v;
+}
+
+static int seconds(uint64_t n)
+{
+	return n < INT_MAX ? (int)n : INT_MAX;
+}
+
+/* What subscriptions need. */
+static void read_subscription(struct sb_sip_in *in, struct sb_scratch *s,
+			      const sip_t *sip)
+{
+	const void *state = sip->sip_subscription_state;
+
+	in->event = read_event(s, sip->sip_event);
+	if (!state)
+		state = unread((const sip_header_t *)sip->sip_error,
+			       "Subscription-State");
+	in->subscription_state = raw_value(s, state);
+	in->accept = read_accept(s, sip);
+	in->expires = -1;
+	if (sip->sip_expires && !sip->sip_expires->ex_date)
+		in->expires = seconds(sip->sip_expires->ex_delta);
+	if (sip->sip_min_expires)
+		in->min_expires = seconds(sip->sip_min_expires->me_delta);
+}
+
 static void read_unknown(struct sb_sip_in *in, const sip_unknown_t *u)
 {
 	struct sb_str internal = SB_NOSTR;
@@ -287,6 +367,9 @@ static bool too_long(const struct sb_sip_in *in)
 	       || in->contact.n > SB_FIELD_MAX || in->subject.n > SB_FIELD_MAX
 	       || in->content_type.n > SB_FIELD_MAX
 	       || in->conversation_id.n > SB_FIELD_MAX
+	       || in->event.n > SB_FIELD_MAX
+	       || in->subscription_state.n > SB_FIELD_MAX
+	       || in->accept.n > SB_ROUTE_BYTES
 	       || in->body.n > SB_SIP_BODY_MAX;
 }
 
@@ -296,7 +379,7 @@ int sb_sofia_read(struct sb_sip_in *in, struct sb_scratch *s, const msg_t *msg,
 	int status;
 
 	(void)msg;
-	*in = (struct sb_sip_in){.method = SB_M_OTHER};
+	*in = (struct sb_sip_in){.method = SB_M_OTHER, .expires = -1};
 	s->used = 0;
 	s->full = false;
 	if (!sip || !sip->sip_cseq || !sip->sip_call_id || !sip->sip_from
@@ -316,6 +399,7 @@ int sb_sofia_read(struct sb_sip_in *in, struct sb_scratch *s, const msg_t *msg,
 	in->require = read_list(s, sip->sip_require);
 	in->subject = any_value(s, sip->sip_subject);
 	in->content_language = any_value(s, sip->sip_content_language);
+	read_subscription(in, s, sip);
 	read_unknown(in, sip->sip_unknown);
 	if (in->diagnostics.n == 0)
 		in->diagnostics = any_value(s, sip->sip_warning);

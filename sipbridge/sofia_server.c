@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "presence.h"
 #include "sofia_edge.h"
 
 #define NO_SLOT UINT32_MAX
@@ -148,7 +149,7 @@ static bool spoiled(const sip_t *sip)
 	static const char *const needed[] = {
 		"Via", "From", "To", "Call-ID", "CSeq", "Max-Forwards",
 		"Contact", "Record-Route", "Require", "Content-Type",
-		"Content-Length", "Content-Encoding",
+		"Content-Length", "Content-Encoding", "Event",
 	};
 	const sip_header_t *h;
 	const char *name;
@@ -274,15 +275,19 @@ void sb_server_tick(struct sb_edge *e, uint64_t now_ms)
 	}
 }
 
+#define ACCEPT                                                                 \
+	"application/sdp, text/plain, text/html, application/pidf+xml, "       \
+	"text/xml+msrtc.pidf, application/msrtc-event-categories+xml, "        \
+	SB_PRESENCE_ASK_TYPE
+
 static void answer_options(struct sb_edge *e, nta_incoming_t *irq)
 {
 	struct sb_sip_out out = {
 		.status = 200,
-		.extra = {{"Accept", SB_STR("application/sdp, text/plain, "
-					    "text/html")},
-			  {"Allow", SB_STR("INVITE, ACK, CANCEL, BYE, MESSAGE, "
-					   "INFO, UPDATE, OPTIONS, NOTIFY")}},
-		.extra_n = 2,
+		.extra = {{"Accept", SB_STR(ACCEPT)},
+			  {"Allow", SB_STR(SB_ALLOW)},
+			  {"Allow-Events", SB_STR("presence")}},
+		.extra_n = 3,
 	};
 	msg_t *msg;
 

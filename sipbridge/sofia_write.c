@@ -9,10 +9,6 @@
 #include "sofia_message.h"
 #include "version.h"
 
-#define ALLOW                                                                  \
-	"INVITE, ACK, CANCEL, BYE, MESSAGE, INFO, UPDATE, OPTIONS, NOTIFY, "   \
-	"SUBSCRIBE"
-
 /* A message being built: the first error sticks. */
 struct draft {
 	msg_t *msg;
@@ -358,7 +354,7 @@ int sb_sofia_request(msg_t **mp, nta_agent_t *agent, const struct sb_self *self,
 		put_text(&d, "Route", m->routes[i]);
 	if (m->dialog_forming) {
 		put_own_record_route(&d, self);
-		put_text(&d, "Allow", SB_STR(ALLOW));
+		put_text(&d, "Allow", SB_STR(SB_ALLOW));
 	}
 	put_verification(&d, self, m->verified);
 	put_common(&d, self, m);
@@ -448,7 +444,7 @@ int sb_sofia_response(msg_t **mp, nta_incoming_t *irq,
 	}
 	if (m->dialog_forming && m->status < 300) {
 		put_record_route(&d, self, irq);
-		put_text(&d, "Allow", SB_STR(ALLOW));
+		put_text(&d, "Allow", SB_STR(SB_ALLOW));
 	}
 	put_verification(&d, self, m->verified);
 	put_common(&d, self, m);

@@ -28,9 +28,8 @@ void sb_table_fini(struct sb_table *t)
 	t->chain = NULL;
 }
 
-static void grow(struct sb_table *t)
+static void resize(struct sb_table *t, size_t mask)
 {
-	size_t mask = t->mask * 2 + 1;
 	struct sb_link **chain = calloc(mask + 1, sizeof(struct sb_link *));
 
 	if (!chain)
@@ -52,7 +51,7 @@ static void grow(struct sb_table *t)
 void sb_table_add(struct sb_table *t, struct sb_link *l, uint64_t hash)
 {
 	if (t->n > t->mask)
-		grow(t);
+		resize(t, t->mask * 2 + 1);
 	l->hash = hash;
 	l->next = t->chain[hash & t->mask];
 	t->chain[hash & t->mask] = l;
@@ -70,6 +69,21 @@ void sb_table_remove(struct sb_table *t, struct sb_link *l)
 	*at = l->next;
 	l->next = NULL;
 	t->n--;
+}
+
+void sb_table_trim(struct sb_table *t)
+{
+	size_t mask = t->mask;
+
+	while (mask >= FIRST && t->n <= mask / 4)
+		mask /= 2;
+	if (mask < t->mask / 2 || (!t->n && mask < t->mask))
+		resize(t, mask);
+}
+
+size_t sb_table_bytes(const struct sb_table *t)
+{
+	return (t->mask + 1) * sizeof(struct sb_link *);
 }
 
 struct sb_link *sb_table_find(const struct sb_table *t, uint64_t hash)

@@ -37,6 +37,10 @@ void sb_table_fini(struct sb_table *t);
 void sb_table_add(struct sb_table *t, struct sb_link *l, uint64_t hash);
 void sb_table_remove(struct sb_table *t, struct sb_link *l);
 
+/* Give back what many links have left behind; not while walking over it. */
+void sb_table_trim(struct sb_table *t);
+size_t sb_table_bytes(const struct sb_table *t); /* of the array */
+
 /* First link of that hash, and the next one after l; NULL at the end. The
  * caller compares the key. */
 struct sb_link *sb_table_find(const struct sb_table *t, uint64_t hash);

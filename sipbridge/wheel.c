@@ -6,7 +6,9 @@
 
 #include "wheel.h"
 
-enum { BITS = 6, MASK = SB_WHEEL_SLOTS - 1, EXPIRED = -1 };
+enum { BITS = 6, MASK = SB_WHEEL_SLOTS - 1 };
+
+#define DUE_MASK ((UINT64_C(1) << 48) - 1)
 
 void sb_wheel_init(struct sb_wheel *w)
 {
@@ -38,14 +40,14 @@ static void insert(struct sb_wheel *w, struct sb_timer *t)
 	int level, slot;
 
 	if (t->due <= w->now) {
-		t->slot = EXPIRED;
+		t->slot = SB_WHEEL_EXPIRED;
 		link_at(w->expired_end, t);
 		w->expired_end = &t->next;
 		return;
 	}
 	level = level_of(w->now, t->due);
-	slot = (int)(t->due >> (BITS * level)) & MASK;
-	t->slot = level * SB_WHEEL_SLOTS + slot;
+	slot = (int)((uint64_t)t->due >> (BITS * level)) & MASK;
+	t->slot = (unsigned)(level * SB_WHEEL_SLOTS + slot) & 4095u;
 	link_at(&w->slot[level][slot], t);
 	w->used[level] |= UINT64_C(1) << slot;
 }
@@ -63,10 +65,10 @@ void sb_wheel_clear(struct sb_wheel *w, struct sb_timer *t)
 		t->next->at = t->at;
 	t->at = NULL;
 	t->next = NULL;
-	if (t->slot == EXPIRED)
+	if (t->slot == SB_WHEEL_EXPIRED)
 		return;
-	level = t->slot / SB_WHEEL_SLOTS;
-	slot = t->slot & MASK;
+	level = (int)t->slot / SB_WHEEL_SLOTS;
+	slot = (int)t->slot & MASK;
 	if (!w->slot[level][slot])
 		w->used[level] &= ~(UINT64_C(1) << slot);
 }
@@ -74,7 +76,7 @@ void sb_wheel_clear(struct sb_wheel *w, struct sb_timer *t)
 void sb_wheel_set(struct sb_wheel *w, struct sb_timer *t, uint64_t due)
 {
 	sb_wheel_clear(w, t);
-	t->due = due;
+	t->due = due & DUE_MASK;
 	insert(w, t);
 }
 

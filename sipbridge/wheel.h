@@ -5,7 +5,8 @@
  * Purpose: a hierarchical timer wheel (Varghese and Lauck, 1987): five levels
  *          of 64 slots of 1 ms, 64 ms, 4 s, 4 min and 5 h.
  * Shape:   struct sb_timer is a member of what it belongs to; the wheel
- *          allocates nothing. kind tells the owner which struct it sits in.
+ *          allocates nothing; 24 bytes. kind tells the owner which struct it
+ *          sits in.
  * Units:   milliseconds of the caller's monotonic clock. A timer fires at the
  *          first sb_wheel_pop() with now >= due, never before.
  * Owner:   the caller's memory; clear a timer before its memory goes.
@@ -17,12 +18,16 @@
 
 struct sb_timer {
 	struct sb_timer *next, **at; /* at NULL: not set */
-	uint64_t due;
-	int kind;
-	int slot; /* level * 64 + slot, or -1: among the expired */
+	uint64_t due : 48; /* eight thousand years */
+	uint64_t kind : 4;
+	uint64_t slot : 12; /* level * 64 + slot, or SB_WHEEL_EXPIRED */
 };
 
-enum { SB_WHEEL_LEVELS = 5, SB_WHEEL_SLOTS = 64 };
+enum {
+	SB_WHEEL_LEVELS = 5,
+	SB_WHEEL_SLOTS = 64,
+	SB_WHEEL_EXPIRED = 4095,
+};
 
 struct sb_wheel {
 	uint64_t now;

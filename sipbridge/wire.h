@@ -21,6 +21,11 @@
 #define SB_EXTRA_MAX 12	      /* additional headers of one message we send */
 #define SB_SIP_BODY_MAX 65536 /* bytes of a body received */
 
+/* What some method of ours takes: the value of Allow. */
+#define SB_ALLOW                                                              \
+	"INVITE, ACK, CANCEL, BYE, MESSAGE, INFO, UPDATE, OPTIONS, NOTIFY, "  \
+	"SUBSCRIBE"
+
 enum sb_method {
 	SB_M_OTHER = 0,
 	SB_M_INVITE,
@@ -79,6 +84,14 @@ struct sb_sip_in {
 	struct sb_str diagnostics;	  /* ms-diagnostics-public, else
 					     ms-diagnostics, else Warning */
 	int retry_after;		  /* seconds, 0: none */
+	/* SUBSCRIBE, NOTIFY and their responses */
+	struct sb_str event;		  /* package in lower case, without
+					     parameters */
+	struct sb_str subscription_state; /* whole value */
+	struct sb_str accept; /* all lines joined by ", "; at most
+				 SB_ROUTE_BYTES */
+	int expires;			  /* seconds, -1: not said */
+	int min_expires;		  /* seconds, 0: not said */
 };
 
 struct sb_header {

@@ -1,5 +1,6 @@
 /*
- * worker.c: the bridge's process: channel in, sessions, SIP out, and back.
+ * worker.c: the bridge's process: channel in, sessions and watches, SIP out,
+ * and back.
  * SPDX-License-Identifier: MIT
  *
  * Started by client_worker.c with the channel on descriptor 3; ends when the
@@ -12,13 +13,17 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "config.h"
+#include "content.h"
 #include "edge.h"
 #include "session.h"
+#include "sip_text.h"
 #include "version.h"
+#include "watch.h"
 
 #define CHANNEL_FD 3
 #define STACK_BYTES (32u << 20) /* Sofia parses list headers recursively */
@@ -28,7 +33,8 @@
 struct worker {
 	struct sb_channel *channel;
 	struct sb_edge *edge;
-	struct sb_sessions *sessions;
+	struct sb_sessions *sessions; /* NULL: no settings yet */
+	struct sb_watches *watches;   /* likewise */
 	struct sb_config *cfg;
 	uint64_t end_ms; /* 0: no end in sight */
 	bool more;	 /* frames were left for the next turn */
@@ -124,7 +130,24 @@ static const struct sb_wire_ops wire_ops = {
 	.random = wire_random,
 };
 
-/* Settings: the first make the engine, later ones change it in place. */
+/* The first settings make the engines, later ones change them in place. */
+static int configure_engines(struct worker *w, const struct sb_config *cfg)
+{
+	int err;
+
+	if (w->sessions) {
+		err = sb_sessions_configure(w->sessions, &cfg->wire);
+		return err ? err : sb_watches_configure(w->watches, &cfg->wire);
+	}
+	err = sb_watches_new(&w->watches, cfg->bridge_fqdn, &cfg->wire,
+			     &wire_ops, w);
+	if (err)
+		return err;
+	return sb_sessions_new(&w->sessions, cfg->bridge_fqdn,
+			       sb_str_of(sb_edge_sdp_address(w->edge)),
+			       &cfg->wire, &wire_ops, w);
+}
+
 static void take_config(struct worker *w, const struct sb_config *given)
 {
 	struct sb_config *cfg;
@@ -139,11 +162,7 @@ static void take_config(struct worker *w, const struct sb_config *given)
 		tell_state(w, -1, why);
 		return;
 	}
-	if (!w->sessions
-		    ? sb_sessions_new(&w->sessions, cfg->bridge_fqdn,
-				      sb_str_of(sb_edge_sdp_address(w->edge)),
-				      &cfg->wire, &wire_ops, w)
-		    : sb_sessions_configure(w->sessions, &cfg->wire)) {
+	if (configure_engines(w, cfg) != SB_OK) {
 		sb_config_free(cfg);
 		tell_state(w, -1, why);
 		end(w, 2);
@@ -159,25 +178,72 @@ static void start_ending(struct worker *w)
 	if (w->end_ms)
 		return;
 	w->end_ms = sb_edge_now() + GOODBYE_MS;
-	if (w->sessions)
-		sb_sessions_shutdown(w->sessions, sb_edge_now());
+	if (!w->sessions)
+		return;
+	sb_sessions_shutdown(w->sessions, sb_edge_now());
+	sb_watches_shutdown(w->watches, sb_edge_now());
 }
 
-/* A message that no engine can take yet. */
+/* A request that no engine can take yet: what it is owed. */
 static void refuse_request(struct worker *w, const struct sb_request *r)
 {
 	struct sb_event ev = {
-		.type = SB_EV_OUTCOME,
 		.id = r->id,
-		.outcome = SB_FAILED,
+		.contact = r->contact,
+		.user = r->user,
 		.local = true,
 		.status = 503,
 		.token = SB_STR("bridge-down"),
 		.reason = SB_STR("The bridge has no settings"),
 	};
 
-	if (r->type == SB_REQ_MESSAGE)
-		put_event(w, &ev);
+	if (r->type == SB_REQ_MESSAGE) {
+		ev.type = SB_EV_OUTCOME;
+		ev.outcome = SB_FAILED;
+	}
+	else if (r->type == SB_REQ_WATCH || r->type == SB_REQ_UNWATCH) {
+		ev.type = SB_EV_WATCH;
+		ev.watch = r->type == SB_REQ_WATCH ? SB_WATCH_FAILING
+						   : SB_WATCH_ENDED;
+	}
+	else if (r->type == SB_REQ_SESSIONS || r->type == SB_REQ_WATCHES)
+		ev = (struct sb_event){.type = r->type == SB_REQ_SESSIONS
+						       ? SB_EV_SESSIONS_END
+						       : SB_EV_WATCHES_END};
+	else
+		return;
+	put_event(w, &ev);
+}
+
+/* Whose a request of the plugin is: of the watches? */
+static bool for_watches(const struct sb_request *r)
+{
+	switch (r->type) {
+	case SB_REQ_WATCH:
+	case SB_REQ_UNWATCH:
+	case SB_REQ_PRESENCE:
+	case SB_REQ_REJECT:
+	case SB_REQ_WATCHES:
+		return true;
+	case SB_REQ_ANSWER:
+		return sb_watches_own(r->id);
+	case SB_REQ_MESSAGE:
+	case SB_REQ_TYPING:
+	case SB_REQ_END:
+	case SB_REQ_SESSIONS:
+		break;
+	}
+	return false;
+}
+
+static void take_request(struct worker *w, const struct sb_request *r)
+{
+	if (!w->sessions)
+		refuse_request(w, r);
+	else if (for_watches(r))
+		sb_watches_send(w->watches, r, sb_edge_now());
+	else
+		sb_sessions_send(w->sessions, r, sb_edge_now());
 }
 
 static void take_frame(struct worker *w, const struct sb_frame *f)
@@ -191,11 +257,7 @@ static void take_frame(struct worker *w, const struct sb_frame *f)
 		take_config(w, &f->config);
 		break;
 	case SB_FRAME_REQUEST:
-		if (w->sessions)
-			sb_sessions_send(w->sessions, &f->request,
-					 sb_edge_now());
-		else
-			refuse_request(w, &f->request);
+		take_request(w, &f->request);
 		break;
 	case SB_FRAME_PING:
 		(void)sb_channel_put_ping(w->channel, true);
@@ -251,6 +313,21 @@ static void on_readable(void *arg)
 		end(w, 1);
 }
 
+/* Both engines; ms until they want to be called again. */
+static uint32_t tick_engines(struct worker *w, uint64_t now_ms)
+{
+	struct timespec t;
+	uint32_t a, b;
+
+	/* the wall's clock may be set at any time */
+	clock_gettime(CLOCK_REALTIME, &t);
+	if ((uint64_t)t.tv_sec > now_ms / 1000)
+		sb_watches_time(w->watches, (uint64_t)t.tv_sec - now_ms / 1000);
+	a = sb_sessions_tick(w->sessions, now_ms);
+	b = sb_watches_tick(w->watches, now_ms);
+	return a < b ? a : b;
+}
+
 static uint32_t on_tick(void *arg, uint64_t now_ms)
 {
 	struct worker *w = arg;
@@ -259,7 +336,7 @@ static uint32_t on_tick(void *arg, uint64_t now_ms)
 	if (w->more)
 		take_frames(w);
 	if (w->sessions)
-		wait = sb_sessions_tick(w->sessions, now_ms);
+		wait = tick_engines(w, now_ms);
 	flush(w);
 	if (w->end_ms && (now_ms >= w->end_ms || sb_edge_busy(w->edge) == 0)) {
 		tell_state(w, 0, "ended");
@@ -271,11 +348,23 @@ static uint32_t on_tick(void *arg, uint64_t now_ms)
 	return w->more ? 0 : wait;
 }
 
+/* Subscriptions, and what is told about them. A NOTIFY that tells what became
+ * of a message stands in a conversation (lync-sip.md 2.6). */
+static bool about_presence(const struct sb_sip_in *m)
+{
+	return m->method == SB_M_SUBSCRIBE ||
+	       (m->method == SB_M_NOTIFY &&
+		!sb_type_is(m->content_type, SB_STR(SB_IMDN_TYPE)));
+}
+
 static void on_request(void *arg, uint64_t txn, const struct sb_sip_in *m)
 {
 	struct worker *w = arg;
 
-	sb_sessions_request(w->sessions, txn, m, sb_edge_now());
+	if (about_presence(m))
+		sb_watches_request(w->watches, txn, m, sb_edge_now());
+	else
+		sb_sessions_request(w->sessions, txn, m, sb_edge_now());
 }
 
 static void on_ack(void *arg, uint64_t txn, bool timeout)
@@ -296,7 +385,10 @@ static void on_response(void *arg, uint64_t cookie, const struct sb_sip_in *m)
 {
 	struct worker *w = arg;
 
-	sb_sessions_response(w->sessions, cookie, m, sb_edge_now());
+	if (sb_watches_own(cookie))
+		sb_watches_response(w->watches, cookie, m, sb_edge_now());
+	else
+		sb_sessions_response(w->sessions, cookie, m, sb_edge_now());
 }
 
 static const struct sb_edge_hooks edge_hooks = {
@@ -350,6 +442,7 @@ int main(int argc, char **argv)
 	sb_edge_run(w.edge);
 	sb_edge_free(w.edge);
 	sb_sessions_free(w.sessions);
+	sb_watches_free(w.watches);
 	sb_config_free(w.cfg);
 	sb_channel_free(w.channel);
 	return w.status;

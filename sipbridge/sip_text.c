@@ -1,10 +1,11 @@
 /*
- * session_text.c: URIs, route sets and small texts of the session engine.
+ * sip_text.c: URIs, route sets and small texts.
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>
 
-#include "session_priv.h"
+#include "content.h"
+#include "sip_text.h"
 
 enum { LANG_MAX = 35, THREAD_MAX = 64 };
 
@@ -125,6 +126,25 @@ struct sb_str sb_uri_host(struct sb_str plain)
 	return from(plain, find(plain, '@') + 1);
 }
 
+static size_t put_lower(char *buf, struct sb_str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		buf[i] = lower(s.p[i]);
+	return s.n;
+}
+
+uint64_t sb_pair_hash(const struct sb_hash_key *k, struct sb_str contact,
+		      struct sb_str user)
+{
+	char buf[2 * SB_URI_MAX + 1];
+	size_t n;
+
+	n = put_lower(buf, contact);
+	buf[n++] = '\n';
+	n += put_lower(buf + n, user);
+	return sb_hash(k, buf, n);
+}
+
 struct sb_str sb_line(char *buf, size_t n, struct sb_str s)
 {
 	struct sb_str out = {buf, 0};
@@ -233,21 +253,6 @@ size_t sb_route_split(struct sb_str set, struct sb_str *out, size_t n)
 		set = from(set, len + 1);
 	}
 	return k;
-}
-
-struct sb_str sb_random_hex(struct sb_sessions *s, char *buf, size_t bytes)
-{
-	static const char digit[] = "0123456789abcdef";
-	unsigned char raw[32] = {0};
-
-	if (bytes > sizeof(raw))
-		bytes = sizeof(raw);
-	s->ops->random(s->arg, raw, bytes);
-	for (size_t i = 0; i < bytes; i++) {
-		buf[2 * i] = digit[raw[i] >> 4];
-		buf[2 * i + 1] = digit[raw[i] & 15];
-	}
-	return (struct sb_str){buf, 2 * bytes};
 }
 
 bool sb_type_is(struct sb_str type, struct sb_str want)
