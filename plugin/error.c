@@ -37,6 +37,8 @@ static const struct {
 	 "the stream was not authenticated for this domain"},
 	{LG_EBADORIGIN, "bad-origin",
 	 "stanzas of this origin are not accepted"},
+	{LG_EUNLISTED, "not-on-contact-list",
+	 "the Lync user has not added this contact"},
 	{LG_ETLSREQUIRED, "tls-required", "TLS is required but was not used"},
 	{LG_ENOTLS, "tls-not-supported",
 	 "TLS is not to be used with this partner"},
@@ -84,6 +86,13 @@ static const struct {
 	 "this stream is for the gateway's domain alone"},
 	{LG_EINACTIVE, "inactive", "there was no stanza for a long time"},
 	{LG_ENOMEM, "no-memory", "out of memory"},
+	{LG_EFULL, "roster-full", "there are too many subscriptions"},
+	{LG_ESUBSCRIPTIONS, "subscription-limit",
+	 "too many new subscriptions of this partner in this hour"},
+	{LG_ERECIPIENTS, "recipient-limit",
+	 "this partner has addressed too many Lync users in this hour"},
+	{LG_EQUARANTINED, "partner-quarantined",
+	 "most of what this partner sent lately has failed"},
 };
 
 const char *lg_err_name(int err)

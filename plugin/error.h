@@ -30,8 +30,13 @@ enum lg_err {
 	LG_ELOOP = -206,       /* domain of a gateway of this Prosody */
 	LG_EUNMARKED = -207,   /* its stream is not authenticated for us */
 	LG_EBADORIGIN = -208,  /* a stanza from nobody's stream */
+	LG_EUNLISTED = -209,   /* contact is on no contact list */
 
 	LG_ENOMEM = -300,
+	LG_EFULL = -301,	  /* the roster has all the pairs it may */
+	LG_ESUBSCRIPTIONS = -302, /* partner's new subscriptions per hour */
+	LG_ERECIPIENTS = -303,	  /* Lync users it addresses per hour */
+	LG_EQUARANTINED = -304,	  /* most of what it sent has failed */
 
 	LG_ETLSREQUIRED = -400,	   /* clear text, where TLS is needed */
 	LG_ENOTLS = -401,	   /* TLS, where only clear text is allowed */

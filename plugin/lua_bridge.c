@@ -26,7 +26,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static struct sb_bridge *to_bridge(lua_State *L)
+struct sb_bridge *lg_lua_to_bridge(lua_State *L)
 {
 	struct bridge *u = luaL_checkudata(L, 1, BRIDGE);
 
@@ -82,7 +82,7 @@ static int l_open(lua_State *L)
 /* (bridge, table) -> true | nil, token, text */
 static int l_configure(lua_State *L)
 {
-	struct sb_bridge *b = to_bridge(L);
+	struct sb_bridge *b = lg_lua_to_bridge(L);
 	struct sb_config c;
 	char path[PATH_MAX];
 	int err;
@@ -99,12 +99,8 @@ static int l_configure(lua_State *L)
 
 /* ------------------------------------------------------------- requests -- */
 
-/* The two ends of a request, as URIs in the caller's buffers. */
-struct ends {
-	char contact[LG_URI_MAX], user[LG_URI_MAX];
-};
-
-static int read_ends(lua_State *L, struct sb_request *r, struct ends *e, int t)
+int lg_lua_read_ends(lua_State *L, struct sb_request *r, struct lg_lua_ends *e,
+		     int t)
 {
 	int err = lg_jid_to_uri(&r->contact, &r->resource, e->contact,
 				sizeof(e->contact),
@@ -116,9 +112,7 @@ static int read_ends(lua_State *L, struct sb_request *r, struct ends *e, int t)
 	return err;
 }
 
-/* Line ends as the library wants them: XML may hold CR by reference. The
- * result may lie on the stack, which is higher by one then. */
-static struct sb_str unix_lines(lua_State *L, struct sb_str s)
+struct sb_str lg_lua_unix_lines(lua_State *L, struct sb_str s)
 {
 	luaL_Buffer b;
 
@@ -136,29 +130,47 @@ static struct sb_str unix_lines(lua_State *L, struct sb_str s)
 	return s;
 }
 
+int lg_lua_send(lua_State *L, struct sb_bridge *b, const struct sb_request *r)
+{
+	int err = sb_send(b, r, NULL, now_ms());
+
+	if (err)
+		return bridge_fail(L, err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static uint8_t talk_flags(lua_State *L)
+{
+	unsigned flags = 0;
+
+	if (lg_lua_flag(L, 2, "verified", false))
+		flags |= SB_F_VERIFIED;
+	if (lg_lua_flag(L, 2, "reply_only", false))
+		flags |= SB_F_REPLY_ONLY;
+	return (uint8_t)flags;
+}
+
 /* (bridge, {contact, user, display, thread, subject, lang, text, verified,
  * reply_only}) -> id | nil, token, text */
 static int l_message(lua_State *L)
 {
-	struct sb_bridge *b = to_bridge(L);
+	struct sb_bridge *b = lg_lua_to_bridge(L);
 	struct sb_request r = {.type = SB_REQ_MESSAGE};
-	struct ends e;
+	struct lg_lua_ends e;
 	uint64_t id = 0;
 	int err;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
-	err = read_ends(L, &r, &e, 2);
+	err = lg_lua_read_ends(L, &r, &e, 2);
 	if (err)
 		return lg_lua_fail(L, err);
 	r.display = lg_lua_field(L, 2, "display");
 	r.thread = lg_lua_field(L, 2, "thread");
 	r.subject = lg_lua_field(L, 2, "subject");
 	r.lang = lg_lua_field(L, 2, "lang");
-	r.text = unix_lines(L, lg_lua_field(L, 2, "text"));
-	if (lg_lua_flag(L, 2, "verified", false))
-		r.flags |= SB_F_VERIFIED;
-	if (lg_lua_flag(L, 2, "reply_only", false))
-		r.flags |= SB_F_REPLY_ONLY;
+	r.text = lg_lua_unix_lines(L, lg_lua_field(L, 2, "text"));
+	r.flags = talk_flags(L);
 	err = sb_send(b, &r, &id, now_ms());
 	if (err)
 		return bridge_fail(L, err);
@@ -168,23 +180,20 @@ static int l_message(lua_State *L)
 
 static int send_plain(lua_State *L, struct sb_bridge *b, struct sb_request *r)
 {
-	struct ends e;
-	int err = read_ends(L, r, &e, 2);
+	struct lg_lua_ends e;
+	int err = lg_lua_read_ends(L, r, &e, 2);
 
 	if (err)
 		return lg_lua_fail(L, err);
 	r->thread = lg_lua_field(L, 2, "thread");
-	err = sb_send(b, r, NULL, now_ms());
-	if (err)
-		return bridge_fail(L, err);
-	lua_pushboolean(L, 1);
-	return 1;
+	return lg_lua_send(L, b, r);
 }
 
-/* (bridge, {contact, user, state, thread}) -> true | nil, token, text */
+/* (bridge, {contact, user, state, thread, verified, reply_only})
+ * -> true | nil, token, text */
 static int l_typing(lua_State *L)
 {
-	struct sb_bridge *b = to_bridge(L);
+	struct sb_bridge *b = lg_lua_to_bridge(L);
 	struct sb_request r = {.type = SB_REQ_TYPING};
 	struct sb_str state;
 
@@ -196,13 +205,14 @@ static int l_typing(lua_State *L)
 	    !sb_str_eq(state, SB_STR("paused")) &&
 	    !sb_str_eq(state, SB_STR("inactive")))
 		return bridge_fail(L, SB_EINVAL);
+	r.flags = talk_flags(L);
 	return send_plain(L, b, &r);
 }
 
 /* (bridge, {contact, user, thread}) -> true | nil, token, text */
 static int l_ended(lua_State *L)
 {
-	struct sb_bridge *b = to_bridge(L);
+	struct sb_bridge *b = lg_lua_to_bridge(L);
 	struct sb_request r = {.type = SB_REQ_END};
 
 	luaL_checktype(L, 2, LUA_TTABLE);
@@ -221,9 +231,9 @@ static int integer(lua_State *L, int arg)
  * -> true | nil, token, text */
 static int l_answer(lua_State *L)
 {
-	struct sb_bridge *b = to_bridge(L);
+	struct sb_bridge *b = lg_lua_to_bridge(L);
 	struct sb_request r = {.type = SB_REQ_ANSWER};
-	struct ends e;
+	struct lg_lua_ends e;
 	int err = 0;
 
 	r.id = (uint64_t)luaL_checkinteger(L, 2);
@@ -236,28 +246,20 @@ static int l_answer(lua_State *L)
 		if (lg_lua_flag(L, 6, "verified", false))
 			r.flags |= SB_F_VERIFIED;
 		if (lg_lua_field(L, 6, "contact").n)
-			err = read_ends(L, &r, &e, 6);
+			err = lg_lua_read_ends(L, &r, &e, 6);
 		r.resource = SB_NOSTR;
 	}
 	if (err)
 		return lg_lua_fail(L, err);
-	err = sb_send(b, &r, NULL, now_ms());
-	if (err)
-		return bridge_fail(L, err);
-	lua_pushboolean(L, 1);
-	return 1;
+	return lg_lua_send(L, b, &r);
 }
 
 /* (bridge) -> true | nil, token, text */
 static int l_sessions(lua_State *L)
 {
 	struct sb_request r = {.type = SB_REQ_SESSIONS};
-	int err = sb_send(to_bridge(L), &r, NULL, now_ms());
 
-	if (err)
-		return bridge_fail(L, err);
-	lua_pushboolean(L, 1);
-	return 1;
+	return lg_lua_send(L, lg_lua_to_bridge(L), &r);
 }
 
 /* ----------------------------------------------------------- the others -- */
@@ -265,7 +267,7 @@ static int l_sessions(lua_State *L)
 /* (bridge) -> event | nil */
 static int l_next(lua_State *L)
 {
-	struct sb_bridge *b = to_bridge(L);
+	struct sb_bridge *b = lg_lua_to_bridge(L);
 	struct sb_event ev;
 
 	/* An event that was taken must not be lost to a lack of room. */
@@ -280,7 +282,7 @@ static int l_next(lua_State *L)
 /* (bridge) -> seconds | nil */
 static int l_wait(lua_State *L)
 {
-	int ms = sb_wait_ms(to_bridge(L), now_ms());
+	int ms = sb_wait_ms(lg_lua_to_bridge(L), now_ms());
 
 	if (ms < 0)
 		lua_pushnil(L);
@@ -291,25 +293,25 @@ static int l_wait(lua_State *L)
 
 static int l_fd(lua_State *L)
 {
-	lua_pushinteger(L, sb_fd(to_bridge(L)));
+	lua_pushinteger(L, sb_fd(lg_lua_to_bridge(L)));
 	return 1;
 }
 
 static int l_pid(lua_State *L)
 {
-	lua_pushinteger(L, sb_worker_pid(to_bridge(L)));
+	lua_pushinteger(L, sb_worker_pid(lg_lua_to_bridge(L)));
 	return 1;
 }
 
 static int l_inflight(lua_State *L)
 {
-	lua_pushinteger(L, (lua_Integer)sb_inflight(to_bridge(L)));
+	lua_pushinteger(L, (lua_Integer)sb_inflight(lg_lua_to_bridge(L)));
 	return 1;
 }
 
 static int l_shutdown(lua_State *L)
 {
-	sb_shutdown(to_bridge(L), now_ms());
+	sb_shutdown(lg_lua_to_bridge(L), now_ms());
 	return 0;
 }
 
@@ -354,6 +356,7 @@ void lg_lua_bridge(lua_State *L)
 	if (luaL_newmetatable(L, BRIDGE)) {
 		luaL_setfuncs(L, meta, 0);
 		luaL_newlib(L, methods);
+		lg_lua_watch_methods(L);
 		lua_setfield(L, -2, "__index");
 		lua_pushboolean(L, 0);
 		lua_setfield(L, -2, "__metatable");

@@ -100,6 +100,15 @@ static void read_wire(lua_State *L, struct sb_wire *w, int t)
 				      w->typing_timeout_ms);
 	w->options_interval_ms = period(L, t, "options_interval",
 					w->options_interval_ms);
+	w->offer_expires_ms = period(L, t, "subscription_expires",
+				     w->offer_expires_ms);
+	w->notify_interval_ms = period(L, t, "notify_interval",
+				       w->notify_interval_ms);
+	w->watch_rate = number(L, t, "watch_rate", w->watch_rate);
+	w->ask_categories = lg_lua_flag(L, t, "ask_categories",
+					w->ask_categories);
+	w->tell_categories = lg_lua_flag(L, t, "tell_categories",
+					 w->tell_categories);
 }
 
 static int read_domains(lua_State *L, struct sb_config *c, int t)
@@ -182,6 +191,8 @@ int lg_lua_config(lua_State *L, struct sb_config *c, char *path, size_t n,
 		c->min_tls = lg_lua_field(L, t, "min_tls");
 	c->rate = number(L, t, "rate", 0);
 	c->burst = number(L, t, "burst", 0);
+	c->wire.watch_expires_ms = period(L, t, "subscription_refresh_interval",
+					  c->wire.watch_expires_ms);
 	if (get(L, t, "wire") == LUA_TTABLE)
 		read_wire(L, &c->wire, lua_gettop(L));
 	lua_pop(L, 1);

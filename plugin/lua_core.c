@@ -56,6 +56,7 @@ int luaopen_lync_gateway_core(lua_State *L)
 		{"to_status", lg_lua_to_status},
 		{"refusal", lg_lua_refusal},
 		{"bridge", lg_lua_bridge},
+		{"roster", lg_lua_roster},
 	};
 	size_t i;
 

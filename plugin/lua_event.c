@@ -30,6 +30,18 @@ static const char *type_name(enum sb_event_type type)
 		return "sessions-end";
 	case SB_EV_REFUSED:
 		return "refused";
+	case SB_EV_WATCH:
+		return "watch";
+	case SB_EV_STATE:
+		return "state";
+	case SB_EV_SUBSCRIBE:
+		return "subscribe";
+	case SB_EV_UNSUBSCRIBED:
+		return "unsubscribed";
+	case SB_EV_WATCH_ROW:
+		return "watch-row";
+	case SB_EV_WATCHES_END:
+		return "watches-end";
 	}
 	return "unknown";
 }
@@ -62,16 +74,11 @@ static void set_integer(lua_State *L, const char *key, lua_Integer n)
 	lua_setfield(L, -2, key);
 }
 
-static void set_outcome(lua_State *L, const struct sb_event *ev)
+/* What an error is in XMPP; nothing for what is none. */
+static void set_condition(lua_State *L, const struct sb_event *ev)
 {
-	static const char *const names[] = {"", "delivered", "accepted",
-					    "failed"};
 	const char *condition, *type;
 
-	lua_pushstring(L, names[ev->outcome]);
-	lua_setfield(L, -2, "outcome");
-	if (ev->outcome != SB_FAILED)
-		return;
 	if (lg_status_to_condition(&condition, &type, ev->status, ev->diag)
 	    != LG_OK)
 		return;
@@ -79,6 +86,17 @@ static void set_outcome(lua_State *L, const struct sb_event *ev)
 	lua_setfield(L, -2, "condition");
 	lua_pushstring(L, type);
 	lua_setfield(L, -2, "error_type");
+}
+
+static void set_outcome(lua_State *L, const struct sb_event *ev)
+{
+	static const char *const names[] = {"", "delivered", "accepted",
+					    "failed"};
+
+	lua_pushstring(L, names[ev->outcome]);
+	lua_setfield(L, -2, "outcome");
+	if (ev->outcome == SB_FAILED)
+		set_condition(L, ev);
 }
 
 /* As Prosody spells it; what is no domain name (a peer wrote it) stays. */
@@ -107,7 +125,7 @@ static void set_texts(lua_State *L, const struct sb_event *ev)
 void lg_lua_event(lua_State *L, const struct sb_event *ev)
 {
 	luaL_checkstack(L, 8, "event");
-	lua_createtable(L, 0, 12);
+	lua_createtable(L, 0, 16);
 	lua_pushstring(L, type_name(ev->type));
 	lua_setfield(L, -2, "type");
 	if (ev->id)
@@ -130,7 +148,11 @@ void lg_lua_event(lua_State *L, const struct sb_event *ev)
 		lua_setfield(L, -2, "local");
 		set_outcome(L, ev);
 	}
-	if (ev->type == SB_EV_SESSION) {
+	if (ev->type == SB_EV_WATCH && (ev->watch == SB_WATCH_REFUSED ||
+					ev->watch == SB_WATCH_FAILING))
+		set_condition(L, ev);
+	lg_lua_watch_event(L, ev);
+	if (ev->type == SB_EV_SESSION || ev->type == SB_EV_WATCH_ROW) {
 		set_integer(L, "age_ms", (lua_Integer)ev->age_ms);
 		set_integer(L, "idle_ms", (lua_Integer)ev->idle_ms);
 		set_integer(L, "pending", ev->pending);

@@ -48,7 +48,7 @@ static void set_time(lua_State *L, const char *key, uint32_t ms)
 
 static void push_wire(lua_State *L, const struct sb_wire *w)
 {
-	lua_createtable(L, 0, 14);
+	lua_createtable(L, 0, 18);
 	if (w->verification_header.n > 0)
 		lg_lua_set(L, "verification_header", w->verification_header);
 	else
@@ -66,6 +66,21 @@ static void push_wire(lua_State *L, const struct sb_wire *w)
 	set_time(L, "typing_interval", w->typing_interval_ms);
 	set_time(L, "typing_timeout", w->typing_timeout_ms);
 	set_time(L, "options_interval", w->options_interval_ms);
+	set_time(L, "subscription_expires", w->offer_expires_ms);
+	set_time(L, "notify_interval", w->notify_interval_ms);
+	set_number(L, "watch_rate", w->watch_rate);
+	set_bool(L, "ask_categories", w->ask_categories);
+	set_bool(L, "tell_categories", w->tell_categories);
+}
+
+/* As long as the bridge lets a subscription stand at most. */
+static lua_Integer refresh_interval(const struct lg_gateway *g)
+{
+	const uint32_t day = 86400;
+
+	return g->subscription_refresh_interval < day
+		       ? g->subscription_refresh_interval
+		       : day;
 }
 
 /* (settings) -> table */
@@ -86,6 +101,8 @@ static int l_bridge(lua_State *L)
 	lg_lua_set(L, "min_tls", b->min_tls);
 	set_number(L, "rate", b->rate);
 	set_number(L, "burst", b->burst);
+	set_number(L, "subscription_refresh_interval",
+		   refresh_interval(&self(L)->gateway));
 	push_wire(L, &b->wire);
 	lua_setfield(L, -2, "wire");
 	return 1;
@@ -96,7 +113,7 @@ static int l_gateway(lua_State *L)
 {
 	const struct lg_gateway *g = &self(L)->gateway;
 
-	lua_createtable(L, 0, 7);
+	lua_createtable(L, 0, 12);
 	set_number(L, "connection_limit", g->connection_limit);
 	set_number(L, "partner_connection_limit",
 		   g->partner_connection_limit);
@@ -107,6 +124,11 @@ static int l_gateway(lua_State *L)
 		   g->stream_inactivity_timeout);
 	set_number(L, "subscription_refresh_interval",
 		   g->subscription_refresh_interval);
+	set_number(L, "contact_authorization_days",
+		   g->contact_authorization_days);
+	set_number(L, "partner_subscription_limit",
+		   g->partner_subscription_limit);
+	set_number(L, "partner_recipient_limit", g->partner_recipient_limit);
 	set_bool(L, "enable_logging_all_message_bodies",
 		 g->enable_logging_all_message_bodies);
 	lg_lua_set(L, "dialback_passphrase", g->dialback_passphrase);
@@ -214,13 +236,20 @@ static int choice(lua_State *L, const char *key, const char *const *words)
 	return luaL_error(L, "%s: not a valid value", key);
 }
 
-/* (settings, facts) -> true, flags | nil, token, text */
+static void push_flags(lua_State *L, const struct lg_decision *d)
+{
+	lua_createtable(L, 0, 2);
+	set_bool(L, "verified", d->verified);
+	set_bool(L, "reply_only", d->reply_only);
+}
+
+/* (settings, facts) -> true, flags | nil, token, text, flags */
 static int l_may(lua_State *L)
 {
 	const struct lg_settings *s = self(L);
 	struct lg_decision d;
 	struct lg_facts f;
-	int err;
+	int err, n;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
 	f.direction = (enum lg_direction)choice(L, "direction",
@@ -228,14 +257,18 @@ static int l_may(lua_State *L)
 	f.kind = (enum lg_kind)choice(L, "kind", lg_kind_names);
 	f.contact = fact(L, "contact");
 	f.user = fact(L, "user");
+	lua_pushstring(L, "listed");
+	lua_rawget(L, 2);
+	f.listed = lua_toboolean(L, -1);
+	lua_pop(L, 1);
 	err = lg_may(&d, s, &f);
+	n = 1;
 	if (err)
-		return lg_lua_fail(L, err);
-	lua_pushboolean(L, 1);
-	lua_createtable(L, 0, 2);
-	set_bool(L, "verified", d.verified);
-	set_bool(L, "reply_only", d.reply_only);
-	return 2;
+		n = lg_lua_fail(L, err);
+	else
+		lua_pushboolean(L, 1);
+	push_flags(L, &d);
+	return n + 1;
 }
 
 void lg_lua_settings_methods(lua_State *L)

@@ -35,7 +35,6 @@ int lg_may(struct lg_decision *d, const struct lg_settings *s,
 	   const struct lg_facts *facts)
 {
 	struct lg_jid contact;
-	int err;
 
 	*d = (struct lg_decision){0};
 	if (!s->usable)
@@ -47,13 +46,10 @@ int lg_may(struct lg_decision *d, const struct lg_settings *s,
 		return LG_ENOTPARTNER;
 	if (d->partner->disabled)
 		return LG_EDISABLED;
-	if (facts->kind != LG_STREAM) {
-		err = may_user(d, s, facts->user);
-		if (err)
-			return err;
-	}
 	d->verified = lg_partner_verified(d->partner);
-	d->reply_only = facts->direction == LG_IN &&
+	d->reply_only = facts->direction == LG_IN && !facts->listed &&
 			d->partner->type == LG_PUBLIC_UNVERIFIED;
-	return LG_OK;
+	if (facts->kind == LG_STREAM)
+		return LG_OK;
+	return may_user(d, s, facts->user);
 }

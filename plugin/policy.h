@@ -34,6 +34,8 @@ struct lg_facts {
 	enum lg_kind kind;
 	struct sb_str contact; /* JID, or for a stream its domain */
 	struct sb_str user;    /* JID of the Lync user; ignored for a stream */
+	bool listed; /* the Lync user has the contact on the contact list
+			(lg_roster_listed) */
 };
 
 struct lg_decision {
@@ -41,13 +43,16 @@ struct lg_decision {
 	const struct lg_access_policy *policy; /* NULL: none was needed */
 	bool verified;	 /* the contact's identity is vouched for */
 	bool reply_only; /* only inside a conversation that the Lync user
-			    opened */
+			    opened; for presence: not at all */
 };
 
 /*
  * LG_OK and *d, or why not: LG_EUNUSABLE, LG_EBADJID, LG_ENOTPARTNER,
  * LG_EDISABLED, LG_ENOTOURS, LG_EUSER. With a refusal d->partner and d->policy
- * tell as far as they were found (for an explanation), the flags are false.
+ * tell as far as they were found (for an explanation). The flags are of the
+ * partner: false until it is known that there is an enabled one, then true to
+ * it also when its Lync user may not (LG_ENOTOURS, LG_EUSER): what the other
+ * side is told depends on them.
  */
 int lg_may(struct lg_decision *d, const struct lg_settings *s,
 	   const struct lg_facts *facts);

@@ -28,6 +28,7 @@ static const struct {
 	 {POLICY, NOT_AUTHORIZED, "cancel", "service-unavailable"}},
 	{LG_ENOTOURS, {POLICY, NOT_AUTHORIZED, "cancel", "item-not-found"}},
 	{LG_EUSER, {POLICY, NOT_AUTHORIZED, "auth", "forbidden"}},
+	{LG_EUNLISTED, {POLICY, NOT_AUTHORIZED, "auth", "forbidden"}},
 	{LG_EUNMARKED, {NOT_AUTHORIZED, NOT_AUTHORIZED, "cancel", POLICY}},
 	{LG_EBADORIGIN, {POLICY, NOT_AUTHORIZED, "cancel", "not-allowed"}},
 
@@ -65,6 +66,12 @@ static const struct {
 	/* Without an error: Prosody then still takes what is under way. */
 	{LG_EDEAD, {NULL, LATER, "wait", TIMEOUT}},
 	{LG_EINACTIVE, {NULL, LATER, "wait", TIMEOUT}},
+
+	{LG_ENOMEM, {TOO_MANY, LATER, "wait", TOO_MANY}},
+	{LG_EFULL, {TOO_MANY, LATER, "wait", TOO_MANY}},
+	{LG_ESUBSCRIPTIONS, {TOO_MANY, LATER, "wait", TOO_MANY}},
+	{LG_ERECIPIENTS, {TOO_MANY, LATER, "wait", TOO_MANY}},
+	{LG_EQUARANTINED, {TOO_MANY, LATER, "wait", TOO_MANY}},
 };
 
 static const struct lg_refusal ours = {

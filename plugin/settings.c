@@ -47,6 +47,12 @@ static void read_gateway(struct lg_lint *l, void *dest,
 		 IN(stream_inactivity_timeout), 1, 604800},
 		{"subscription_refresh_interval", lg_read_count,
 		 IN(subscription_refresh_interval), 60, 604800},
+		{"contact_authorization_days", lg_read_count,
+		 IN(contact_authorization_days), 1, 3650},
+		{"partner_subscription_limit", lg_read_count,
+		 IN(partner_subscription_limit), 1, COUNT_MAX},
+		{"partner_recipient_limit", lg_read_count,
+		 IN(partner_recipient_limit), 1, COUNT_MAX},
 		{"enable_logging_all_message_bodies", lg_read_bool,
 		 IN(enable_logging_all_message_bodies)},
 		{"dialback_passphrase", read_secret, IN(dialback_passphrase),
@@ -121,6 +127,9 @@ static void defaults(struct lg_settings *s)
 		.stream_establishment_timeout = 60,
 		.stream_inactivity_timeout = 600,
 		.subscription_refresh_interval = 28800,
+		.contact_authorization_days = 30,
+		.partner_subscription_limit = 1000,
+		.partner_recipient_limit = 500,
 	};
 }
 

@@ -29,6 +29,10 @@ struct lg_gateway {
 	uint32_t stream_establishment_timeout;
 	uint32_t stream_inactivity_timeout;
 	uint32_t subscription_refresh_interval;
+	uint32_t contact_authorization_days; /* days: a contact list entry
+						counts without being seen */
+	uint32_t partner_subscription_limit; /* new ones per hour */
+	uint32_t partner_recipient_limit; /* Lync users addressed per hour */
 	bool enable_logging_all_message_bodies;
 	struct sb_str dialback_passphrase; /* or empty */
 };

@@ -184,6 +184,13 @@ void lg_read_wire(struct lg_lint *l, void *dest, const struct lg_value *v,
 		 600000},
 		{"options_interval", lg_read_time, WIRE(options_interval_ms),
 		 0, 3600000},
+		{"subscription_expires", lg_read_time, WIRE(offer_expires_ms),
+		 60000, 86400000},
+		{"notify_interval", lg_read_time, WIRE(notify_interval_ms),
+		 100, 600000},
+		{"watch_rate", lg_read_count, WIRE(watch_rate), 0, RATE_MAX},
+		{"ask_categories", lg_read_bool, WIRE(ask_categories)},
+		{"tell_categories", lg_read_bool, WIRE(tell_categories)},
 	};
 
 	(void)key;
