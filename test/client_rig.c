@@ -37,6 +37,18 @@ static void note_worker(struct rig *s, const struct sb_event *ev)
 	keep(s->reason, sizeof(s->reason), ev->reason);
 }
 
+static void note_watch(struct rig *s, const struct sb_event *ev)
+{
+	if (ev->type == SB_EV_WATCH)
+		s->watches++;
+	else if (ev->type == SB_EV_STATE)
+		s->states++;
+	else if (ev->type == SB_EV_SUBSCRIBE)
+		s->subscribes++;
+	else if (ev->type == SB_EV_WATCHES_END)
+		s->watch_lists++;
+}
+
 static void note(struct rig *s, const struct sb_event *ev)
 {
 	s->order++;
@@ -64,6 +76,8 @@ static void note(struct rig *s, const struct sb_event *ev)
 		s->typing++;
 	else if (ev->type == SB_EV_SESSIONS_END)
 		s->lists++;
+	else
+		note_watch(s, ev);
 }
 
 void rig_drain(struct rig *s)

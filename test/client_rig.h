@@ -19,6 +19,7 @@ struct rig {
 	uint64_t skew; /* ms added to the clock */
 	unsigned char outcomes[IDS_MAX + 1]; /* by id */
 	size_t delivered, failed, ready, gone, refused, logs, typing, lists;
+	size_t watches, states, subscribes, watch_lists;
 	size_t order;	/* events so far */
 	char token[64];
 	char reason[512]; /* of the last SB_EV_WORKER */

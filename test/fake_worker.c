@@ -2,7 +2,8 @@
  * fake_worker.c: a worker that behaves as its bridge_fqdn's first label says.
  * SPDX-License-Identifier: MIT
  *
- *	echo	every message is delivered; "die" as its text: _exit(7)
+ *	echo	every message is delivered; "die" as its text: _exit(7); a
+ *		watch is active, then refused, with a state; see take_watch()
  *	hold	no message ever gets an outcome
  *	hang	ready, then never reads again
  *	version	another build
@@ -171,6 +172,103 @@ static void take_message(struct fake *w, const struct sb_request *r)
 	}
 }
 
+/* Each watch gets all that can be said of one, and a SUBSCRIBE the other way;
+ * what was told of a presence comes back as a state. */
+static void take_watch(struct fake *w, const struct sb_request *r)
+{
+	struct sb_event ev = {
+		.type = SB_EV_WATCH,
+		.contact = r->contact,
+		.user = r->user,
+		.watch = SB_WATCH_ACTIVE,
+	};
+
+	put(w, &ev);
+	ev.type = SB_EV_STATE;
+	ev.presence = SB_PR_BUSY_IDLE;
+	ev.display = r->display;
+	ev.text = r->flags & SB_F_NOTES ? SB_STR("with a note") : SB_NOSTR;
+	put(w, &ev);
+	ev = (struct sb_event){
+		.type = SB_EV_SUBSCRIBE, .id = UINT64_C(1) << 63 | 7,
+		.contact = r->contact, .user = r->user, .added = true};
+	put(w, &ev);
+	ev = (struct sb_event){
+		.type = SB_EV_WATCH, .watch = SB_WATCH_REFUSED, .status = 403,
+		.diag = 1034, .retry_after = 5, .reason = SB_STR("no"),
+		.contact = r->contact, .user = r->user};
+	put(w, &ev);
+}
+
+/* Fields of what came, in fields that come back. */
+static void take_presence(struct fake *w, const struct sb_request *r)
+{
+	struct sb_event ev = {
+		.type = SB_EV_STATE,
+		.contact = r->contact,
+		.user = r->user,
+		.presence = r->presence,
+		.text = r->text,
+		.display = r->display,
+		.status = (int)r->flags,
+	};
+
+	put(w, &ev);
+}
+
+static void take_watches(struct fake *w, const struct sb_request *r)
+{
+	struct sb_event ev = {
+		.type = SB_EV_WATCH_ROW,
+		.contact = r->contact,
+		.user = r->user,
+		.incoming = true,
+		.watch = SB_WATCH_FAILING,
+		.presence = SB_PR_DND,
+		.status = 3,
+		.age_ms = 61000,
+		.idle_ms = 2000,
+		.pending = 55,
+	};
+
+	if (r->contact.n)
+		put(w, &ev);
+	ev = (struct sb_event){.type = SB_EV_WATCHES_END, .status = 1};
+	put(w, &ev);
+}
+
+/* True: it was about presence. */
+static bool take_about_presence(struct fake *w, const struct sb_request *r)
+{
+	struct sb_event ev = {.contact = r->contact, .user = r->user};
+
+	if (r->type == SB_REQ_WATCH)
+		take_watch(w, r);
+	else if (r->type == SB_REQ_PRESENCE)
+		take_presence(w, r);
+	else if (r->type == SB_REQ_WATCHES && !is(w, "hold"))
+		take_watches(w, r);
+	else if (r->type == SB_REQ_UNWATCH) {
+		ev.type = SB_EV_WATCH;
+		ev.watch = SB_WATCH_ENDED;
+		put(w, &ev);
+	}
+	else if (r->type == SB_REQ_REJECT) {
+		ev.type = SB_EV_UNSUBSCRIBED;
+		ev.token = SB_STR("rejected");
+		put(w, &ev);
+	}
+	else if (r->type == SB_REQ_ANSWER && r->id >> 63) {
+		ev.type = SB_EV_LOG;
+		ev.text = r->status == 200 ? SB_STR("accepted")
+					   : SB_STR("refused");
+		put(w, &ev);
+	}
+	else
+		return r->type == SB_REQ_WATCHES;
+	return true;
+}
+
 static void take_request(struct fake *w, const struct sb_request *r)
 {
 	struct sb_event ev = {
@@ -180,6 +278,8 @@ static void take_request(struct fake *w, const struct sb_request *r)
 		.thread = r->thread,
 	};
 
+	if (take_about_presence(w, r))
+		return;
 	if (r->type == SB_REQ_MESSAGE)
 		take_message(w, r);
 	else if (r->type == SB_REQ_TYPING) {

@@ -1,5 +1,5 @@
 /*
- * scenario.c: session scenarios: both sides scripted, time virtual.
+ * scenario.c: scenarios of both engines: both sides scripted, time virtual.
  * SPDX-License-Identifier: MIT
  *
  * A file is lines; "#" starts a comment line; words are separated by spaces;
@@ -16,6 +16,9 @@
  *                              contact= user= instead of the event's; bare:
  *                              neither
  *   sessions                   plugin: asks for the list
+ *   watch|unwatch|reject ...   plugin; notes verified display=
+ *   presence STATE ...         plugin: the contact's; text= is the note
+ *   watches contact= user=     plugin: asks for the list
  *   lync METHOD NAME ...       a request; in=NAME: inside the dialog of that
  *                              INVITE (of either side); keys below
  *   reply NAME STATUS ...      a response to request NAME of the engine
@@ -37,7 +40,11 @@
  * Keys of lync and reply: contact user (the pair) from to ruri from_tag to_tag
  * display epid call_id cseq domain target type body supported require subject
  * lang first endpoints message_id diagnostics phrase retry_after local
- * rr1 rr2 rr3. An INVITE and its 200 have an IM body unless told.
+ * rr1 rr2 rr3. An INVITE and its 200 have an IM body unless told. Of
+ * SUBSCRIBE and NOTIFY also: event state accept expires min_expires, and
+ * pidf=open|closed|away|busy for a body; in=NAME is a SUBSCRIBE of either side.
+ * Files named watch-* and sub-* are about the watch engine: what is not said
+ * there is Event: presence and an active subscription.
  *
  * At the end everything open is answered, and nothing may be left (sim_drain).
  */
@@ -64,7 +71,8 @@ static struct sb_request request(const struct scn *r, enum sb_request_type t)
 		.lang = scn_str(r, "lang", ""),
 		.text = scn_str(r, "text", ""),
 		.flags = (scn_flag(r, "verified") ? SB_F_VERIFIED : 0u) |
-			 (scn_flag(r, "reply-only") ? SB_F_REPLY_ONLY : 0u),
+			 (scn_flag(r, "reply-only") ? SB_F_REPLY_ONLY : 0u) |
+			 (scn_flag(r, "notes") ? SB_F_NOTES : 0u),
 	};
 }
 
@@ -134,6 +142,12 @@ static void do_set(struct scn *r)
 		{"session_idle", &w->session_idle_ms, NULL},
 		{"typing_interval", &w->typing_interval_ms, NULL},
 		{"typing_timeout", &w->typing_timeout_ms, NULL},
+		{"watch_expires", &w->watch_expires_ms, NULL},
+		{"offer_expires", &w->offer_expires_ms, NULL},
+		{"notify_interval", &w->notify_interval_ms, NULL},
+		{"watch_rate", &w->watch_rate, NULL},
+		{"ask_categories", NULL, &w->ask_categories},
+		{"tell_categories", NULL, &w->tell_categories},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -142,7 +156,8 @@ static void do_set(struct scn *r)
 		if (v && known[i].on)
 			*known[i].on = atoi(v) != 0;
 		else if (v)
-			*known[i].ms = (uint32_t)millis(v);
+			*known[i].ms = known[i].ms == &w->watch_rate ?
+				       (uint32_t)atoi(v) : (uint32_t)millis(v);
 	}
 	if (scn_opt(r, "imdn_method"))
 		w->imdn_method = strcmp(scn_opt(r, "imdn_method"), "MESSAGE") ?
@@ -164,9 +179,41 @@ static void do_named(struct scn *r)
 		sim_cancel(r->m, k->ref);
 }
 
-static void do_end(struct scn *r)
+static const struct {
+	const char *verb;
+	enum sb_request_type type;
+} plain[] = {
+	{"end", SB_REQ_END}, {"watch", SB_REQ_WATCH},
+	{"unwatch", SB_REQ_UNWATCH}, {"reject", SB_REQ_REJECT},
+};
+
+static void do_plain(struct scn *r)
 {
-	struct sb_request q = request(r, SB_REQ_END);
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		struct sb_request q = request(r, plain[i].type);
+
+		if (strcmp(r->word[0], plain[i].verb) == 0)
+			sim_send(r->m, &q);
+	}
+}
+
+static void do_presence(struct scn *r)
+{
+	static const char *const known[] = {"unknown", "offline", "available",
+		"idle", "busy", "busy-idle", "dnd", "brb", "away", "off-work"};
+	struct sb_request q = request(r, SB_REQ_PRESENCE);
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(r->word[1], known[i]) == 0)
+			q.presence = (enum sb_presence)i;
+	sim_send(r->m, &q);
+}
+
+static void do_watches(struct scn *r)
+{
+	struct sb_request q = {.type = SB_REQ_WATCHES,
+			       .contact = scn_str(r, "contact", ""),
+			       .user = scn_str(r, "user", "")};
 
 	sim_send(r->m, &q);
 }
@@ -186,6 +233,7 @@ static void do_wait(struct scn *r)
 static void do_shutdown(struct scn *r)
 {
 	sb_sessions_shutdown(r->m->s, r->m->now);
+	sb_watches_shutdown(r->m->w, r->m->now);
 }
 
 static void do_refuse(struct scn *r)
@@ -205,7 +253,10 @@ static const struct verb {
 	bool speaks;  /* so all that was said must have been expected */
 } verbs[] = {
 	{"message", do_message, 2, true}, {"typing", do_typing, 2, true},
-	{"end", do_end, 1, true},	  {"answer", do_answer, 3, true},
+	{"end", do_plain, 1, true},	  {"answer", do_answer, 3, true},
+	{"watch", do_plain, 1, true},	  {"unwatch", do_plain, 1, true},
+	{"reject", do_plain, 1, true},	  {"presence", do_presence, 2, true},
+	{"watches", do_watches, 1, true},
 	{"sessions", do_sessions, 1, true}, {"lync", scn_lync, 3, true},
 	{"reply", scn_reply, 3, true},	  {"ack", do_named, 2, true},
 	{"cancel", do_named, 2, true},	  {"wait", do_wait, 2, true},
@@ -275,6 +326,11 @@ int scenario_run(const char *path, enum scenario_end end, char *why, size_t n)
 	bool failed = true;
 
 	if (f && r) {
+		const char *name = strrchr(path, '/');
+
+		name = name ? name + 1 : path;
+		r->watch = strncmp(name, "watch-", 6) == 0 ||
+			   strncmp(name, "sub-", 4) == 0;
 		r->m = sim_new(1);
 		r->why = why;
 		r->why_n = n;

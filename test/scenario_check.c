@@ -91,12 +91,17 @@ void scn_expect(struct scn *r)
 void scn_count(struct scn *r)
 {
 	struct sb_sessions_count c;
-	char got[256];
+	struct sb_watches_count n;
+	char got[512];
 
 	sb_sessions_count(r->m->s, &c);
+	sb_watches_count(r->m->w, &n);
 	snprintf(got, sizeof(got), "conversations=%zu dialogs=%zu queued=%zu "
-		 "unanswered=%zu client_txns=%zu ", c.conversations, c.dialogs,
-		 c.queued, c.unanswered, c.client_txns);
+		 "unanswered=%zu client_txns=%zu watches=%zu "
+		 "subscriptions=%zu waiting=%zu ", c.conversations, c.dialogs,
+		 c.queued, c.unanswered + n.unanswered,
+		 c.client_txns + n.client_txns, n.watches, n.subscriptions,
+		 n.waiting);
 	for (size_t i = 1; i < r->n; i++) {
 		char want[64];
 

@@ -39,10 +39,49 @@ static void fill_common(const struct scn *r, struct sb_sip_in *in)
 	in->diagnostics = scn_str(r, "diagnostics", "");
 	in->phrase = scn_str(r, "phrase", "Phrase");
 	in->retry_after = retry ? atoi(retry) : 0;
+	in->expires = scn_opt(r, "expires") ? atoi(scn_opt(r, "expires")) : -1;
+	in->min_expires = scn_opt(r, "min_expires") ?
+			  atoi(scn_opt(r, "min_expires")) : 0;
+	in->accept = scn_str(r, "accept", "");
 	for (size_t i = 0; i < 3; i++)
 		if (scn_opt(r, rr[i]))
 			in->record_route[in->record_route_n++] =
 				scn_str(r, rr[i], "");
+}
+
+/* What only SUBSCRIBE and NOTIFY have. */
+static void fill_event(const struct scn *r, struct sb_sip_in *in)
+{
+	bool notify = in->method == SB_M_NOTIFY;
+
+	if (!notify && in->method != SB_M_SUBSCRIBE)
+		return;
+	in->event = scn_str(r, "event", r->watch ? "presence" : "");
+	in->subscription_state = scn_str(r, "state", notify ?
+					 "active;expires=28800" : "");
+}
+
+#define PIDF "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" "              \
+	"xmlns:ep=\"urn:ietf:params:xml:ns:pidf:status:rpid-status\" "       \
+	"entity=\"sip:lena@corp.example\"><tuple id=\"0\"><status><basic>%s"  \
+	"</basic>%s</status></tuple></presence>"
+
+/* pidf=open|closed|away|busy stands for a document. */
+static void fill_pidf(struct scn *r, struct sb_sip_in *in)
+{
+	const char *word = scn_opt(r, "pidf");
+	bool closed = word && strcmp(word, "closed") == 0;
+	char activity[128] = "";
+
+	if (!word)
+		return;
+	if (!closed && strcmp(word, "open") != 0)
+		snprintf(activity, sizeof(activity), "<ep:activities>"
+			 "<ep:activity>%s</ep:activity></ep:activities>", word);
+	snprintf(r->pidf, sizeof(r->pidf), PIDF, closed ? "closed" : "open",
+		 activity);
+	in->content_type = SB_STR("application/pidf+xml");
+	in->body = sb_str_of(r->pidf);
 }
 
 static void fill_body(const struct scn *r, struct sb_sip_in *in, bool sdp)
@@ -93,6 +132,8 @@ void scn_lync(struct scn *r)
 		open_dialog(r, k);
 	fill_common(r, &in);
 	fill_body(r, &in, in.method == SB_M_INVITE);
+	fill_event(r, &in);
+	fill_pidf(r, &in);
 	in.method_name = sb_str_of(r->word[1]);
 	in.from.uri = scn_str(r, "from", "");
 	if (!scn_opt(r, "from"))

@@ -33,6 +33,8 @@ struct scn {
 	char *why;
 	size_t why_n;
 	bool failed;
+	char pidf[1024];
+	bool watch; /* SUBSCRIBE and NOTIFY have an Event */
 };
 
 /* scenario_words.c */

@@ -19,7 +19,8 @@ static const char *const method_names[] = {
 
 static const char *const event_names[] = {
 	"none", "outcome", "offer", "message", "typing", "ended", "edge",
-	"worker", "log", "session", "sessions-end", "refused",
+	"worker", "log", "session", "sessions-end", "refused", "watch",
+	"state", "subscribe", "unsubscribed", "watch-row", "watches-end",
 };
 
 uint64_t sim_random(struct sim *m)
@@ -157,6 +158,7 @@ static int on_request(void *arg, uint64_t cookie, const struct sb_sip_out *o)
 				 .sent_ms = m->now,
 				 .as = request_item(cookie, o)};
 	check_open(m, c->as, o->method);
+	sim_watch_request(m, cookie, c->as, o->method);
 	m->client_n++;
 	return SB_OK;
 }
@@ -188,6 +190,7 @@ static void on_respond(void *arg, uint64_t txn, const struct sb_sip_out *o)
 			o->status);
 	else {
 		t->status = o->status;
+		sim_watch_response(m, o, t->pair);
 		snprintf(t->to_tag, sizeof(t->to_tag), "%.*s",
 			 SB_FMT(o->local.tag));
 	}
@@ -276,6 +279,7 @@ static void on_event(void *arg, const struct sb_event *ev)
 	sim_put_int(it, "retry_after", ev->retry_after);
 	sim_put_int(it, "pending", ev->pending);
 	check_typing(m, ev);
+	sim_watch_event(m, it, ev);
 	if (ev->type == SB_EV_TYPING)
 		sim_put(it, "typing", sb_str_of(typing[ev->typing]));
 	if (ev->type == SB_EV_OUTCOME) {
@@ -310,6 +314,7 @@ static const struct sb_wire_ops ops = {
 struct sim *sim_new(uint64_t seed)
 {
 	struct sim *m = calloc(1, sizeof(*m));
+	struct sb_watches_count n;
 
 	if (!m)
 		abort();
@@ -326,17 +331,30 @@ struct sim *sim_new(uint64_t seed)
 		.session_idle_ms = 900000,
 		.typing_interval_ms = 4000,
 		.typing_timeout_ms = 6000,
+		.watch_expires_ms = 28800000,
+		.offer_expires_ms = 3600000,
+		.notify_interval_ms = 5000,
+		.watch_rate = 20,
+		.ask_categories = true,
+		.tell_categories = true,
 	};
 	if (sb_sessions_new(&m->s, SB_STR("sip.chat.example"),
 			    SB_STR("192.0.2.10"), &m->wire, &ops, m))
 		abort();
+	if (sb_watches_new(&m->w, SB_STR("sip.chat.example"), &m->wire, &ops,
+			   m))
+		abort();
 	sb_sessions_tick(m->s, m->now);
+	sb_watches_tick(m->w, m->now);
+	sb_watches_count(m->w, &n);
+	m->bytes = n.bytes;
 	return m;
 }
 
 void sim_free(struct sim *m)
 {
 	sb_sessions_free(m->s);
+	sb_watches_free(m->w);
 	sim_forget(m);
 	for (size_t i = 0; i < m->client_n; i++)
 		sim_item_free(m->client[i].as);
@@ -344,12 +362,17 @@ void sim_free(struct sim *m)
 		free(m->typing[i].contact);
 		free(m->typing[i].user);
 	}
+	for (size_t i = 0; i < m->watch_n; i++) {
+		free(m->watch[i].contact);
+		free(m->watch[i].user);
+	}
 	free(m);
 }
 
 void sim_configure(struct sim *m)
 {
 	sb_sessions_configure(m->s, &m->wire);
+	sb_watches_configure(m->w, &m->wire);
 }
 
 void sim_wait(struct sim *m, uint64_t ms)
@@ -358,7 +381,10 @@ void sim_wait(struct sim *m, uint64_t ms)
 
 	for (;;) {
 		uint64_t wait = sb_sessions_tick(m->s, m->now);
+		uint64_t other = sb_watches_tick(m->w, m->now);
 
+		if (other < wait)
+			wait = other;
 		compact(m);
 		if (m->now >= end)
 			return;
@@ -368,7 +394,13 @@ void sim_wait(struct sim *m, uint64_t ms)
 
 void sim_send(struct sim *m, const struct sb_request *r)
 {
-	sb_sessions_send(m->s, r, m->now);
+	if (r->type >= SB_REQ_WATCH ||
+	    (r->type == SB_REQ_ANSWER && sb_watches_own(r->id))) {
+		sim_watch_asked(m, r);
+		sb_watches_send(m->w, r, m->now);
+	}
+	else
+		sb_sessions_send(m->s, r, m->now);
 	compact(m);
 }
 
@@ -393,8 +425,12 @@ uint64_t sim_request(struct sim *m, const struct sb_sip_in *in)
 	if (m->server_n == SIM_TXN_MAX)
 		abort();
 	m->server[m->server_n++] = (struct sim_server){
-		.txn = ++m->txn, .method = in->method};
-	sb_sessions_request(m->s, m->txn, in, m->now);
+		.txn = ++m->txn, .method = in->method,
+		.pair = sim_watch_pair(m, in)};
+	if (in->event.n)
+		sb_watches_request(m->w, m->txn, in, m->now);
+	else
+		sb_sessions_request(m->s, m->txn, in, m->now);
 	compact(m);
 	return m->txn;
 }
@@ -405,7 +441,10 @@ void sim_respond(struct sim *m, uint64_t cookie, const struct sb_sip_in *in)
 
 	if (c && in->status >= 200)
 		c->done = true;
-	sb_sessions_response(m->s, cookie, in, m->now);
+	if (sb_watches_own(cookie))
+		sb_watches_response(m->w, cookie, in, m->now);
+	else
+		sb_sessions_response(m->s, cookie, in, m->now);
 	compact(m);
 }
 
@@ -431,7 +470,8 @@ static bool friendly(struct sim *m)
 
 	for (size_t i = 0; i < m->client_n; i++) {
 		struct sim_client *c = &m->client[i];
-		struct sb_sip_in in = {.method = c->method, .status = 200};
+		struct sb_sip_in in = {.method = c->method, .status = 200,
+				       .expires = -1};
 
 		if (c->done)
 			continue;
@@ -474,13 +514,18 @@ static void check_fates(struct sim *m)
 			"queued, %zu unanswered, %zu client transactions",
 			n.conversations, n.dialogs, n.queued, n.unanswered,
 			n.client_txns);
+	sim_watch_fates(m);
 }
 
 void sim_drain(struct sim *m, bool shutdown)
 {
 	m->refuse_next = 0;
-	if (shutdown)
+	if (shutdown) {
 		sb_sessions_shutdown(m->s, m->now);
+		sb_watches_shutdown(m->w, m->now);
+	}
+	else
+		sim_watch_unwatch_all(m);
 	for (int i = 0; i < 200; i++) {
 		if (!friendly(m))
 			sim_wait(m, shutdown ? 100 : 400000);

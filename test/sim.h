@@ -1,6 +1,6 @@
 /*
- * sim.h: a carrier and a plugin made of cardboard around the session engine,
- * on a virtual clock.
+ * sim.h: a carrier and a plugin made of cardboard around the session engine
+ * and the watch engine, on a virtual clock.
  * SPDX-License-Identifier: MIT
  *
  * Purpose: feed the engine what Lync and the plugin say, record what it says,
@@ -10,7 +10,12 @@
  *          - each response of 400 and above carries diagnostics,
  *          - a cookie is used once; CSeq grows in each dialog,
  *          - one MESSAGE or INFO is out per conversation,
- *          - the plugin is never told the same typing state twice in a row.
+ *          - the plugin is never told the same typing state twice in a row,
+ *          and of the watch engine (sim_watch.c):
+ *          - a first WATCH has one outcome, an UNWATCH one ENDED,
+ *          - UNSUBSCRIBED comes only to who has subscribed, and once,
+ *          - one SUBSCRIBE or NOTIFY is out per dialog,
+ *          - SUBSCRIBEs keep to watch_rate, NOTIFYs to notify_interval_ms.
  * Shape:   what the engine says becomes a queue of struct sim_item, each a
  *          list of names and values.
  */
@@ -18,12 +23,14 @@
 #define SIM_H
 
 #include "../sipbridge/session.h"
+#include "../sipbridge/watch.h"
 
 enum {
 	SIM_KV_MAX = 48,
 	SIM_PAIR_MAX = 128,
 	SIM_TXN_MAX = 1024,
 	SIM_MSG_MAX = 16384,
+	SIM_SPOKEN_MAX = 512,
 };
 
 enum sim_kind { SIM_REQUEST, SIM_CANCEL, SIM_RESPONSE, SIM_EVENT };
@@ -55,6 +62,7 @@ struct sim_server {
 	int status; /* 0: none yet */
 	bool acked;
 	char to_tag[64]; /* of the response */
+	struct sim_watch *pair; /* SUBSCRIBE */
 };
 
 struct sim_msg {
@@ -68,8 +76,33 @@ struct sim_typing {
 	enum sb_typing last;
 };
 
+/* A pair of the watch engine. */
+struct sim_watch {
+	char *contact, *user;
+	bool wanted;	 /* WATCH was said, and nothing has ended it */
+	int owed;	 /* outcomes of a first WATCH */
+	int unwatched;	 /* UNWATCH without ENDED */
+	bool subscribed; /* a SUBSCRIBE of user's was answered 200 */
+};
+
+/* A dialog that the watch engine spoke in. */
+struct sim_spoken {
+	char call_id[80], tag[24];
+	uint64_t at_ms;
+	bool told;  /* at_ms: the last NOTIFY */
+	bool asked; /* a SUBSCRIBE was answered since */
+};
+
 struct sim {
 	struct sb_sessions *s;
+	struct sb_watches *w;
+	size_t bytes; /* of w, at the start */
+	struct sim_watch watch[SIM_PAIR_MAX];
+	size_t watch_n;
+	struct sim_spoken spoken[SIM_SPOKEN_MAX];
+	size_t spoken_n;
+	uint64_t first_ms; /* last SUBSCRIBE that makes a dialog */
+	char first_domain[64];
 	struct sb_wire wire;
 	uint64_t now;
 	uint64_t rng;
@@ -95,11 +128,13 @@ void sim_configure(struct sim *m);
 /* Let time pass: ticks exactly when the engine asked for them. */
 void sim_wait(struct sim *m, uint64_t ms);
 
-/* Plugin. sim_message accounts for the outcome. */
+/* Plugin. sim_message accounts for the outcome; what belongs to the watch
+ * engine goes there. */
 void sim_message(struct sim *m, const struct sb_request *r);
 void sim_send(struct sim *m, const struct sb_request *r);
 
-/* Lync. Returns the transaction. */
+/* Lync. Returns the transaction. What has an Event goes to the watch
+ * engine. */
 uint64_t sim_request(struct sim *m, const struct sb_sip_in *in);
 void sim_respond(struct sim *m, uint64_t cookie, const struct sb_sip_in *in);
 void sim_ack(struct sim *m, uint64_t txn, bool timeout);
@@ -131,6 +166,18 @@ void sim_drain(struct sim *m, bool shutdown);
 uint64_t sim_random(struct sim *m);
 void sim_bad(struct sim *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* sim_watch.c: what must hold for the watch engine. */
+void sim_watch_asked(struct sim *m, const struct sb_request *r);
+void sim_watch_request(struct sim *m, uint64_t cookie,
+		       const struct sim_item *it, enum sb_method method);
+void sim_watch_response(struct sim *m, const struct sb_sip_out *o,
+			struct sim_watch *pair);
+struct sim_watch *sim_watch_pair(struct sim *m, const struct sb_sip_in *in);
+void sim_watch_event(struct sim *m, struct sim_item *it,
+		     const struct sb_event *ev);
+void sim_watch_unwatch_all(struct sim *m);
+void sim_watch_fates(struct sim *m);
 
 extern const char sim_sdp[]; /* an IM offer as Lync makes it */
 

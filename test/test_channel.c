@@ -28,7 +28,8 @@ static const struct sb_request request = {
 	.lang = {"it", 2},
 	.text = {"two\n\tlines \xf0\x9f\x98\x80", 15},
 	.typing = SB_TYPING_IDLE,
-	.flags = SB_F_VERIFIED | SB_F_REPLY_ONLY,
+	.presence = SB_PR_OFF_WORK,
+	.flags = SB_F_VERIFIED | SB_F_REPLY_ONLY | SB_F_NOTES,
 	.status = 200,
 	.diag = 504,
 	.reason = {"reason", 6},
@@ -48,6 +49,11 @@ static const struct sb_event event = {
 	.domain = {"contoso.example", 15},
 	.typing = SB_TYPING_ACTIVE,
 	.outcome = SB_FAILED,
+	.presence = SB_PR_BUSY_IDLE,
+	.watch = SB_WATCH_DUE,
+	.added = true,
+	.again = true,
+	.incoming = true,
 	.local = true,
 	.status = 503,
 	.diag = 1027,
@@ -148,6 +154,7 @@ TEST(channel_request_round_trip)
 	SAME_STR(r, request, lang);
 	SAME_STR(r, request, text);
 	SAME_INT(r, request, typing);
+	SAME_INT(r, request, presence);
 	SAME_INT(r, request, flags);
 	SAME_INT(r, request, status);
 	SAME_INT(r, request, diag);
@@ -175,6 +182,11 @@ TEST(channel_event_round_trip)
 	SAME_STR(e, event, domain);
 	SAME_INT(e, event, typing);
 	SAME_INT(e, event, outcome);
+	SAME_INT(e, event, presence);
+	SAME_INT(e, event, watch);
+	SAME_INT(e, event, added);
+	SAME_INT(e, event, again);
+	SAME_INT(e, event, incoming);
 	SAME_INT(e, event, local);
 	SAME_INT(e, event, status);
 	SAME_INT(e, event, diag);
@@ -202,6 +214,12 @@ static void same_wire(const struct sb_wire *a, const struct sb_wire *b)
 	SAME_INT(*a, *b, typing_interval_ms);
 	SAME_INT(*a, *b, typing_timeout_ms);
 	SAME_INT(*a, *b, options_interval_ms);
+	SAME_INT(*a, *b, watch_expires_ms);
+	SAME_INT(*a, *b, offer_expires_ms);
+	SAME_INT(*a, *b, notify_interval_ms);
+	SAME_INT(*a, *b, watch_rate);
+	SAME_INT(*a, *b, ask_categories);
+	SAME_INT(*a, *b, tell_categories);
 }
 
 TEST(channel_config_round_trip)
@@ -330,7 +348,9 @@ TEST(channel_malformed)
 		{"control character", SB_STR("\7\0\0\0\1\1\1\0\0\0\n")},
 		{"not UTF-8", SB_STR("\7\0\0\0\1\1\1\0\0\0\xff")},
 		{"type of 1 byte", SB_STR("\7\0\0\0\3\1\1\0\0\0\5")},
-		{"type 6", SB_STR("\12\0\0\0\3\1\4\0\0\0\6\0\0\0")},
+		{"type 11", SB_STR("\12\0\0\0\3\1\4\0\0\0\13\0\0\0")},
+		{"watch of nobody",
+		 SB_STR("\12\0\0\0\3\1\4\0\0\0\6\0\0\0")},
 		{"type said as 0", SB_STR("\12\0\0\0\3\1\4\0\0\0\0\0\0\0")},
 		{"no type", SB_STR("\1\0\0\0\3")},
 	};

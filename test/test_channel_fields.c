@@ -197,6 +197,8 @@ static void random_request(struct sb_request *r)
 		r->status = 200;
 	if (r->typing == SB_TYPING_NONE)
 		r->typing = SB_TYPING_ACTIVE;
+	if (r->presence == SB_PR_UNKNOWN)
+		r->presence = SB_PR_OFFLINE;
 }
 
 static void random_event(struct sb_event *ev)
@@ -208,8 +210,12 @@ static void random_event(struct sb_event *ev)
 		ev->outcome = SB_FAILED;
 	if (!ev->typing)
 		ev->typing = SB_TYPING_IDLE;
-	if (ev->type == SB_EV_OUTCOME)
+	if (!ev->watch)
+		ev->watch = SB_WATCH_FAILING;
+	if (ev->type == SB_EV_OUTCOME || ev->type == SB_EV_WATCH)
 		ev->status = 100 + (int)below(600);
+	else if (ev->status < 0)
+		ev->status = 0;
 	else if (ev->type == SB_EV_WORKER)
 		ev->status = (int)below(3) - 1;
 	else if (ev->type == SB_EV_EDGE)

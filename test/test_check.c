@@ -92,6 +92,14 @@ TEST(check_config_misuse)
 	c.wire.session_idle_ms = UINT32_MAX;
 	CHECK_INT(sb_check_config(&c), SB_EINVAL);
 	c = settings();
+	c.wire.watch_expires_ms = 86400000; /* a day */
+	CHECK_INT(sb_check_config(&c), SB_OK);
+	c.wire.watch_expires_ms++;
+	CHECK_INT(sb_check_config(&c), SB_EINVAL);
+	c = settings();
+	c.wire.watch_rate = 1000001;
+	CHECK_INT(sb_check_config(&c), SB_EINVAL);
+	c = settings();
 	c.key = SB_NOSTR;
 	CHECK_INT(sb_check_config(&c), SB_EINVAL);
 }

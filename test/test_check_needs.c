@@ -25,20 +25,23 @@ static struct sb_request request(enum sb_request_type type)
 		.user = alice,
 		.text = SB_STR("hello"),
 		.typing = SB_TYPING_ACTIVE,
+		.presence = SB_PR_AVAILABLE,
 		.status = 200,
 	};
 }
 
-/* What is needed, by type: contact, user, text, typing, id. */
+/* What is needed, by type: contact, user, text, typing, presence, id. */
 TEST(check_request_needs)
 {
 	static const char *const needs[] = {
 		[SB_REQ_MESSAGE] = "cut", [SB_REQ_TYPING] = "cuy",
 		[SB_REQ_END] = "cu", [SB_REQ_ANSWER] = "i",
-		[SB_REQ_SESSIONS] = ""};
+		[SB_REQ_SESSIONS] = "", [SB_REQ_WATCH] = "cu",
+		[SB_REQ_UNWATCH] = "cu", [SB_REQ_PRESENCE] = "cup",
+		[SB_REQ_REJECT] = "cu", [SB_REQ_WATCHES] = ""};
 
-	for (int t = SB_REQ_MESSAGE; t <= SB_REQ_SESSIONS; t++) {
-		for (const char *without = "cutyi"; *without; without++) {
+	for (int t = SB_REQ_MESSAGE; t <= SB_REQ_WATCHES; t++) {
+		for (const char *without = "cutypi"; *without; without++) {
 			struct sb_request r = request((enum sb_request_type)t);
 			bool needed = strchr(needs[t], *without) != NULL;
 
@@ -52,6 +55,8 @@ TEST(check_request_needs)
 				r.text = SB_NOSTR;
 			else if (*without == 'y')
 				r.typing = SB_TYPING_NONE;
+			else if (*without == 'p')
+				r.presence = SB_PR_UNKNOWN;
 			else
 				r.id = 0;
 			CHECK_INT(sb_check_request(&r),
@@ -63,7 +68,7 @@ TEST(check_request_needs)
 
 TEST(check_request_types)
 {
-	static const int bad[] = {0, -1, SB_REQ_SESSIONS + 1, 255};
+	static const int bad[] = {0, -1, SB_REQ_WATCHES + 1, 255};
 	struct sb_request r;
 
 	for (size_t i = 0; i < LEN(bad); i++) {
@@ -72,7 +77,12 @@ TEST(check_request_types)
 		CHECK_INT(sb_check_request(&r), SB_EINVAL);
 	}
 	r = request(SB_REQ_MESSAGE);
-	r.flags = SB_F_REPLY_ONLY << 1;
+	r.flags = SB_F_NOTES << 1;
+	CHECK_INT(sb_check_request(&r), SB_EINVAL);
+	r = request(SB_REQ_PRESENCE);
+	r.presence = SB_PR_OFF_WORK;
+	CHECK_INT(sb_check_request(&r), SB_OK);
+	r.presence++;
 	CHECK_INT(sb_check_request(&r), SB_EINVAL);
 }
 
@@ -106,10 +116,12 @@ static struct sb_event event(enum sb_event_type type)
 		.domain = SB_STR("contoso.example"),
 		.typing = SB_TYPING_ACTIVE,
 		.outcome = SB_DELIVERED,
+		.watch = SB_WATCH_ACTIVE,
 	};
 }
 
-/* What is needed, by type: contact, user, domain, typing, outcome, id. */
+/* What is needed, by type: contact, user, domain, typing, outcome, watch,
+ * id. */
 TEST(check_event_needs)
 {
 	static const char *const needs[] = {
@@ -117,10 +129,13 @@ TEST(check_event_needs)
 		[SB_EV_MESSAGE] = "cui", [SB_EV_TYPING] = "cuy",
 		[SB_EV_ENDED] = "cu", [SB_EV_EDGE] = "d",
 		[SB_EV_WORKER] = "", [SB_EV_LOG] = "", [SB_EV_SESSION] = "cu",
-		[SB_EV_SESSIONS_END] = "", [SB_EV_REFUSED] = ""};
+		[SB_EV_SESSIONS_END] = "", [SB_EV_REFUSED] = "",
+		[SB_EV_WATCH] = "cuw", [SB_EV_STATE] = "cu",
+		[SB_EV_SUBSCRIBE] = "cu", [SB_EV_UNSUBSCRIBED] = "cu",
+		[SB_EV_WATCH_ROW] = "cu", [SB_EV_WATCHES_END] = ""};
 
-	for (int t = SB_EV_OUTCOME; t <= SB_EV_REFUSED; t++) {
-		for (const char *without = "cudyoi"; *without; without++) {
+	for (int t = SB_EV_OUTCOME; t <= SB_EV_WATCHES_END; t++) {
+		for (const char *without = "cudyowi"; *without; without++) {
 			struct sb_event ev = event((enum sb_event_type)t);
 			bool needed = strchr(needs[t], *without) != NULL;
 
@@ -136,6 +151,8 @@ TEST(check_event_needs)
 				ev.typing = SB_TYPING_NONE;
 			else if (*without == 'o')
 				ev.outcome = 0;
+			else if (*without == 'w')
+				ev.watch = SB_WATCH_NONE;
 			else
 				ev.id = 0;
 			CHECK_INT(sb_check_event(&ev, 0),
@@ -170,6 +187,16 @@ TEST(check_event_status)
 		{SB_EV_LOG, 3, SB_OK},
 		{SB_EV_LOG, 4, SB_EINVAL},
 		{SB_EV_LOG, -1, SB_EINVAL},
+		{SB_EV_WATCH, 0, SB_OK},
+		{SB_EV_WATCH, 403, SB_OK},
+		{SB_EV_WATCH, 99, SB_EINVAL},
+		{SB_EV_WATCH, 700, SB_EINVAL},
+		{SB_EV_WATCH, -1, SB_EINVAL},
+		{SB_EV_WATCH_ROW, 0, SB_OK},
+		{SB_EV_WATCH_ROW, 8, SB_OK},
+		{SB_EV_WATCH_ROW, -1, SB_EINVAL},
+		{SB_EV_WATCHES_END, 12000, SB_OK},
+		{SB_EV_WATCHES_END, -1, SB_EINVAL},
 	};
 
 	for (size_t i = 0; i < LEN(cases); i++) {

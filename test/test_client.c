@@ -32,6 +32,42 @@ TEST(client_echo)
 	rig_check_no_child();
 }
 
+TEST(client_carries_presence)
+{
+	struct sb_request r = rig_message("");
+	struct rig s;
+
+	REQUIRE(rig_start(&s, "echo.example"));
+	r.type = SB_REQ_WATCH;
+	r.flags = SB_F_VERIFIED | SB_F_NOTES;
+	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_OK);
+	CHECK(rig_await(&s, &s.watches, 2));
+	CHECK_INT(s.states, 1);
+	CHECK_INT(s.subscribes, 1);
+	r.type = SB_REQ_PRESENCE;
+	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_EINVAL);
+	r.presence = SB_PR_AWAY;
+	r.text = SB_STR("back soon");
+	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_OK);
+	CHECK(rig_await(&s, &s.states, 2));
+	r.type = SB_REQ_ANSWER; /* to an event of the watch engine */
+	r.id = UINT64_C(1) << 63 | 7;
+	r.status = 200;
+	r.flags = SB_F_VERIFIED;
+	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_OK);
+	CHECK(rig_await(&s, &s.logs, 1));
+	CHECK_STR(s.log, "accepted");
+	r.type = SB_REQ_UNWATCH;
+	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_OK);
+	CHECK(rig_await(&s, &s.watches, 3));
+	r.type = SB_REQ_WATCHES;
+	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_OK);
+	CHECK(rig_await(&s, &s.watch_lists, 1));
+	CHECK_INT(sb_inflight(s.b), 0);
+	CHECK_INT(s.b->next_id, 0); /* no outcome is owed for any of it */
+	sb_close(s.b);
+}
+
 TEST(client_refuses_bad_requests)
 {
 	static char big[SB_TEXT_MAX + 2];
@@ -194,13 +230,39 @@ TEST(client_tells_outcomes_before_the_death)
 TEST(client_ends_a_lost_list)
 {
 	struct sb_request r = {.type = SB_REQ_SESSIONS};
+	struct sb_request watches = {.type = SB_REQ_WATCHES};
 	struct rig s;
 
 	REQUIRE(rig_start(&s, "hold.example"));
 	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_OK);
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(sb_send(s.b, &watches, NULL, rig_clock(&s)), SB_OK);
 	CHECK_INT(rig_send(&s, "die"), SB_OK);
 	CHECK(rig_await(&s, &s.gone, 1));
 	CHECK_INT(s.lists, 1);
+	CHECK_INT(s.watch_lists, 3);
+	sb_close(s.b);
+}
+
+/* A watch that is lost has no outcome: SB_EV_WORKER says it for all. */
+TEST(client_loses_watches_silently)
+{
+	struct sb_request r = rig_message("");
+	size_t told;
+	struct rig s;
+
+	REQUIRE(rig_start(&s, "echo.example"));
+	r.type = SB_REQ_WATCH;
+	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_OK);
+	CHECK(rig_await(&s, &s.watches, 2));
+	CHECK_INT(rig_send(&s, "die"), SB_OK);
+	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_OK);
+	CHECK(rig_await(&s, &s.ready, 2));
+	told = s.watches;
+	CHECK_INT(told, 2);
+	CHECK_INT(s.watch_lists, 0);
+	CHECK_INT(sb_send(s.b, &r, NULL, rig_clock(&s)), SB_OK);
+	CHECK(rig_await(&s, &s.watches, told + 2));
 	sb_close(s.b);
 }
 

@@ -36,6 +36,12 @@ TEST(config_copy_owns_every_text)
 	      == &copy->domains[7]);
 	CHECK(sb_config_domain(copy, SB_STR("d64.example")) == NULL);
 	CHECK(copy->wire.record_route == c.wire.record_route);
+	CHECK_INT(copy->wire.watch_expires_ms, 28800000);
+	CHECK_INT(copy->wire.offer_expires_ms, 3600000);
+	CHECK_INT(copy->wire.notify_interval_ms, 5000);
+	CHECK_INT(copy->wire.watch_rate, 20);
+	CHECK(copy->wire.ask_categories);
+	CHECK(copy->wire.tell_categories);
 	sb_config_free(copy);
 }
 
