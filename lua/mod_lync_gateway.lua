@@ -72,6 +72,8 @@ local x2s_lib = module:require "x2s";
 local s2x_lib = module:require "s2x";
 local iq_lib = module:require "iq";
 local presence_lib = module:require "presence";
+local store_lib = module:require "store";
+local subscriptions = module:require "subscriptions";
 local metrics_lib = module:require "metrics";
 local sessions = module:require "sessions";
 local streams = module:require "streams";
@@ -142,6 +144,9 @@ local function stopping()
 end
 
 local function stopped()
+	for _, h in pairs(pool.hosts) do
+		h.presence.stop(true); -- everything to the store
+	end
 	for _, record in pairs(pool.records) do
 		pool:close(record); -- where stopping() could not wait
 	end
@@ -153,6 +158,7 @@ module:hook_global("server-stopped", stopped);
 module:hook_global("stats-update", function ()
 	sessions.measure(pool);
 	streams.measure(pool);
+	subscriptions.measure(pool);
 end);
 module:hook_global("config-reloaded", function ()
 	for _, h in pairs(pool.hosts) do
@@ -219,7 +225,8 @@ local function build(h)
 	h.x2s = x2s_lib.new(h);
 	h.s2x = s2x_lib.new(h);
 	h.iq = iq_lib.new(h);
-	h.presence = presence_lib.new(h);
+	local function open() return h.module:open_store("lync_subscriptions", "keyval"); end
+	h.presence = presence_lib.new(h, { time = os.time; store = store_lib.new(h, { open = open; time = os.time }) });
 end
 
 local function hook_stanzas(module, h) -- luacheck: ignore 431/module
@@ -277,15 +284,22 @@ function module.add_host(module) -- luacheck: ignore 431/module
 		h.apply_secret();
 		h.upkeep.start();
 		h.gate.recheck(h.sessions(), h.s2sout_all());
+		h.presence.reconfigured();
 	end
 
 	pool:attach(h);
 	h.handover.watch(); -- what waited before a reload
 	h.upkeep.start();
+	h.presence.start();
+	local record = pool:record_of(h.host);
+	if record and record.worker == 1 and not record.closing then -- it may not say so again
+		h.presence.event { type = "worker"; status = 1 };
+	end
 
 	function module.unload()
 		h.handover.stop();
 		h.upkeep.stop();
+		h.presence.stop(rawget(module, "reloading"));
 		pool:detach(h, rawget(module, "reloading"));
 	end
 end

@@ -156,6 +156,12 @@ function pool_methods:retire(record, callback)
 	record.on_closed = callback or record.on_closed;
 	if record.closing then return; end
 	record.closing = true;
+	for host in pairs(record.hosts) do
+		local h = self.hosts[host];
+		if h then
+			h.presence.event { type = "worker"; status = 0 };
+		end
+	end
 	local pid = record.bridge:pid();
 	record.bridge:shutdown();
 	local nobody = not pid or pid == 0; -- no worker, no last word to wait for
@@ -222,11 +228,15 @@ function pool_methods:stop(callback)
 end
 
 function pool_methods:record_of(host)
+	local closing;
 	for _, record in pairs(self.records) do
-		if record.hosts[host] then
+		if record.hosts[host] and not record.closing then
 			return record;
+		elseif record.hosts[host] then
+			closing = record;
 		end
 	end
+	return closing;
 end
 
 -- Ids of events are told apart by it: a new worker may count from the beginning again.
@@ -278,5 +288,9 @@ end
 pool_methods.typing = forward("typing");
 pool_methods.ended = forward("ended");
 pool_methods.answer = forward("answer");
+pool_methods.watch = forward("watch");
+pool_methods.unwatch = forward("unwatch");
+pool_methods.presence = forward("presence");
+pool_methods.reject = forward("reject");
 
 return { new = new; adopt = adopt; equal = equal; CLOSE_TIME = CLOSE_TIME };

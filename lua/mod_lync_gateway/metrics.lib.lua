@@ -25,12 +25,14 @@ local function new(module, partner_of)
 	local stream_failures = module:metric("counter", "stream_failures", "", "Streams refused or failed",
 		{ "partner", "direction" });
 	local streams = module:metric("gauge", "streams", "", "Authenticated streams", { "partner", "direction", "method" });
+	local subscriptions = module:metric("gauge", "subscriptions", "", "Presence subscriptions",
+		{ "partner", "direction" });
 	local failures = module:metric("counter", "delivery_failures", "", "Messages answered with an error",
 		{ "partner", "direction" });
 	local connected = module:metric("gauge", "edge_connected", "", "1 while connected to the Access Edge", {});
 	local reconnects = module:metric("counter", "edge_reconnects", "", "Access Edge connected again", {});
 	local depth = module:metric("gauge", "queue_depth", "", "Messages without an answer yet", { "direction" });
-	local seen, seen_streams = {}, {}; -- partners with a sessions gauge; rows of the streams gauge
+	local seen, seen_streams, seen_subscriptions = {}, {}, {}; -- what has a gauge already
 
 	local metrics = {};
 
@@ -59,17 +61,27 @@ local function new(module, partner_of)
 		stream_failures:with_labels(metrics.partner(domain), direction):add(1);
 	end
 
-	-- rows: any keys -> { partner, direction, method, count }; what was there before and is not now is set to 0
-	function metrics.streams(rows)
-		for key, row in pairs(seen_streams) do
+	-- rows: any keys -> row with its count; what was there before and is not now is set to 0. labels(row) -> labels
+	local function set_rows(gauge, known, rows, labels)
+		for key, row in pairs(known) do
 			if not rows[key] then
-				streams:with_labels(row.partner, row.direction, row.method):set(0);
+				gauge:with_labels(labels(row)):set(0);
 			end
 		end
 		for key, row in pairs(rows) do
-			seen_streams[key] = row;
-			streams:with_labels(row.partner, row.direction, row.method):set(row.count);
+			known[key] = row;
+			gauge:with_labels(labels(row)):set(row.count);
 		end
+	end
+
+	-- rows: { partner, direction, method, count }
+	function metrics.streams(rows)
+		set_rows(streams, seen_streams, rows, function (row) return row.partner, row.direction, row.method; end);
+	end
+
+	-- rows: { partner, direction = "x2s"|"s2x", count }
+	function metrics.subscriptions(rows)
+		set_rows(subscriptions, seen_subscriptions, rows, function (row) return row.partner, row.direction; end);
 	end
 
 	function metrics.edge(is_up, is_reconnect)

@@ -6,6 +6,7 @@ local plan = {};
 -- What the hosts of one bridge share, and must therefore agree on.
 local shared_keys = {
 	"listen"; "certificate"; "key"; "cafile"; "crlfile"; "min_tls"; "rate"; "burst"; "wire";
+	"subscription_refresh_interval";
 };
 
 local function sorted_hosts(hosts)

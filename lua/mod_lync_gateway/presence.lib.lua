@@ -1,37 +1,360 @@
--- Presence is not offered: say so where somebody asks, and leave every roster as it is.
+-- Presence: what contacts and Lync users let each other see.
 -- SPDX-License-Identifier: MIT
 --
---   subscribe  error cancel/feature-not-implemented: the request stays open on the contact's side (RFC 6121 3.1.2), is
---              made again by his server, and succeeds once presence is offered; "unsubscribed" would be a denial.
---   probe      type unavailable: true, and keeps the subscription; "unsubscribed" (RFC 6121 4.3.2) would end it.
---   unsubscribe, subscribed, unsubscribed, available, unavailable: nothing to do, no answer wanted.
---   error      never answered. Anything else is malformed (RFC 6121 4.7.1): modify/bad-request.
+-- The roster (core.roster, docs/core.md) has the state and the rules. Here its inputs come together (stanzas, events of
+-- the bridge, time, settings) and its effects are carried out, a bounded number per turn of Prosody's loop. Nothing is
+-- taken in before the store has been read: who had asked whom decides what is said.
 
 local st = require "util.stanza";
+local xpcall = require "util.xpcall".xpcall;
+local jid_bare = require "util.jid".bare;
+local jid_host = require "util.jid".host;
+local jid_split = require "util.jid".split;
+local new_id = require "util.id".medium;
 
-local silent = {
-	unsubscribe = true; subscribed = true; unsubscribed = true; unavailable = true; error = true;
+local xmlns_nick = "http://jabber.org/protocol/nick";
+
+local STEP = 100;        -- effects of one turn
+local HELD_MAX = 10000;  -- inputs that wait for the store
+local BUSY = 0.2;        -- seconds, when the bridge takes no more
+local TROUBLE = 1;       -- seconds, after an error of ours
+
+local kinds = {
+	unavailable = true; subscribe = true; subscribed = true; unsubscribe = true; unsubscribed = true; probe = true;
+	error = true;
 };
 
--- h: send
-local function new(h)
-	local handlers = {};
+local no_address = { ["bad-jid"] = true; ["too-long"] = true; ["no-user"] = true };
 
-	function handlers.any(stanza)
-		local kind = stanza.attr.type;
-		if kind == nil or silent[kind] then
+-- The text in the stanza's own language, or the first one.
+local function localized(stanza, name)
+	local default, first = stanza.attr["xml:lang"], nil;
+	for child in stanza:childtags(name) do
+		local lang = child.attr["xml:lang"];
+		if lang == nil or lang == default then
+			return child:get_text(), lang or default;
+		end
+		first = first or child;
+	end
+	return first and first:get_text(), first and first.attr["xml:lang"];
+end
+
+-- Facts of a presence stanza; nil: not one (RFC 6121 4.7.1).
+local function facts_of(stanza)
+	local kind = stanza.attr.type;
+	if kind and not kinds[kind] then return nil; end
+	local status, lang = localized(stanza, "status");
+	local priority = math.tointeger(tonumber(stanza:get_child_text("priority")));
+	return {
+		kind = kind or "available"; contact = stanza.attr.from; user = stanza.attr.to; id = stanza.attr.id;
+		show = stanza:get_child_text("show");
+		status = status; lang = lang; priority = priority; display = stanza:get_child_text("nick", xmlns_nick);
+		wait = kind == "error" and stanza:get_error() == "wait";
+	};
+end
+
+local function with_nick(stanza, display)
+	if display and display ~= "" then
+		stanza:text_tag("nick", display, { xmlns = xmlns_nick });
+	end
+	return stanza;
+end
+
+local builders = {};
+
+function builders.presence(fx)
+	local stanza = st.presence({ from = fx.user; to = fx.contact });
+	if fx.show == "unavailable" then
+		stanza.attr.type = "unavailable";
+	elseif fx.show ~= "available" then
+		stanza:text_tag("show", fx.show);
+	end
+	if fx.note and fx.note ~= "" then
+		stanza:text_tag("status", fx.note, { ["xml:lang"] = fx.lang });
+	end
+	return with_nick(stanza, fx.show ~= "unavailable" and fx.display);
+end
+
+function builders.subscribe(fx)
+	return with_nick(st.presence({ from = fx.user; to = fx.contact; type = "subscribe"; id = new_id() }), fx.display);
+end
+
+-- facts: of the stanza that was handed in last
+function builders.error(fx, facts)
+	local from, id = fx.contact, nil;
+	if facts and jid_bare(facts.contact) == fx.contact then
+		from, id = facts.contact, facts.id;
+	end
+	return st.error_reply(st.presence({ from = from; to = fx.user; id = id }), fx.error_type, fx.condition,
+		("%s (%s)"):format(fx.text or "refused", fx.token or "refused"));
+end
+
+for _, kind in ipairs { "subscribed", "unsubscribe", "unsubscribed", "probe" } do
+	builders[kind] = function (fx)
+		return st.presence({ from = fx.user; to = fx.contact; type = kind });
+	end;
+end
+
+-- h: core, settings, state, pool, errors, send, log, metrics, timer; env: time() since 1970, store or nil
+-- h.state (outlives a reload): roster, worker (its last status), held (inputs that wait for the store)
+local function new(h, env)
+	local presence = {};
+	local roster = h.state.roster;
+	if not roster then
+		roster = assert(h.core.roster({}, env.time()));
+		h.state.roster = roster;
+	end
+
+	local function refused(contact, token, text)
+		h.log("info", "refused presence: %s (token=%s remote=%q)", text or token, token, jid_host(contact or "") or "");
+		h.metrics.refused(contact, token);
+	end
+
+	-- ---- effects
+
+	local function to_bridge(fx)
+		if fx.kind == "answer" then
+			if fx.token then
+				refused(fx.contact, fx.token, fx.text);
+			end
+			return h.pool:answer(h, fx.id, fx.status, fx.diag, h.errors.one_line(fx.text), { verified = fx.verified });
+		end
+		if not fx.display and (fx.kind == "watch" or fx.kind == "presence") then
+			fx.display = fx.contact; -- Lync asks its user about somebody with a name
+		end
+		return h.pool[fx.kind](h.pool, h, fx);
+	end
+
+	local function to_contact(fx)
+		if fx.token and fx.kind ~= "error" then
+			h.log("info", "ended subscription: %s (token=%s remote=%q)", fx.text or fx.token, fx.token,
+				jid_host(fx.contact) or "");
+		end
+		h.send(builders[fx.kind](fx, presence.last));
+	end
+
+	-- False: the bridge is full, this one comes again.
+	local function carry(fx)
+		if fx.to ~= "bridge" then
+			to_contact(fx);
 			return true;
-		elseif kind == "probe" then
-			h.send(st.presence({ from = stanza.attr.to; to = stanza.attr.from; type = "unavailable" }));
-		elseif kind == "subscribe" then
-			h.send(st.error_reply(stanza, "cancel", "feature-not-implemented", "Presence is not offered by this gateway"));
-		else
+		end
+		local ok, token, text = to_bridge(fx);
+		if ok or token == "bridge-down" or token == "no-settings" then -- a new worker is told everything
+			return true;
+		elseif token == "full" then
+			if fx.kind == "answer" then
+				presence.unsaid = fx; -- the roster knows of it no more
+			else
+				roster:again(fx);
+			end
+			return false;
+		end
+		h.log("warn", "presence not told: %s (kind=%s token=%s remote=%q)", text or token, fx.kind, tostring(token),
+			jid_host(fx.contact) or "");
+		return true;
+	end
+
+	local function next_effect()
+		local fx = presence.unsaid;
+		presence.unsaid = nil;
+		return fx or roster:next(h.settings, env.time());
+	end
+
+	-- What is due, and what follows from it: seconds until the next time.
+	local function round()
+		local seconds = roster:tick(h.settings, env.time());
+		for _ = 1, STEP do
+			local fx = next_effect();
+			if not fx then return seconds; end
+			if not carry(fx) then return BUSY; end
+		end
+		return 0;
+	end
+
+	-- What is sent to a contact of the same server may come back as an input at once: one round at a time.
+	local function drain()
+		if presence.draining then
+			presence.more = true;
+			return;
+		end
+		presence.draining, presence.more = true, false;
+		local ok, delay = xpcall(round, debug.traceback);
+		presence.draining = false;
+		if not ok then
+			h.log("error", "presence failed: %s", tostring(delay));
+			delay = TROUBLE;
+		elseif presence.more then
+			delay = 0;
+		end
+		if presence.timer then
+			presence.timer.stop();
+		end
+		presence.timer = not presence.stopped and h.timer(delay, function ()
+			presence.timer = nil;
+			presence.changed();
+		end) or nil;
+	end
+
+	function presence.changed()
+		drain();
+		if env.store then
+			env.store.touch();
+		end
+	end
+
+	-- ---- inputs
+
+	local inputs = {};
+
+	-- Held back while the store is read.
+	local function input(name, arg)
+		local held = h.state.held;
+		if not held then
+			inputs[name](arg);
+			presence.changed();
+		elseif #held < HELD_MAX then
+			table.insert(held, { name, arg });
+		elseif not presence.overflown then
+			presence.overflown = true;
+			h.log("warn", "dropped presence: too much arrived while the store was read");
+		end
+	end
+
+	function inputs.stanza(facts)
+		local ok, token, text = roster:stanza(h.settings, facts, env.time());
+		presence.last = facts;
+		if ok then return; end
+		refused(facts.contact, token, text);
+		if facts.kind == "subscribe" and no_address[token] then -- the roster cannot: it has no such pair
+			h.send(h.errors.reply(st.presence({ type = "subscribe"; from = facts.contact; to = facts.user; id = facts.id }),
+				token, text));
+		end
+	end
+
+	-- A worker that is ready says so after each new settings; a host that comes later hears it then.
+	function inputs.event(ev)
+		if ev.type == "worker" then
+			if h.state.worker == ev.status then return; end
+			h.state.worker = ev.status;
+			presence.unsaid = nil; -- its ids are gone
+		end
+		local ok, token, text = roster:event(h.settings, ev, env.time());
+		if not ok and not ev.id then -- the answer says it otherwise
+			refused(ev.contact, token, text);
+		end
+	end
+
+	function inputs.settings()
+		roster:settings();
+	end
+
+	function presence.any(stanza)
+		local facts = facts_of(stanza);
+		if not facts then
 			h.send(st.error_reply(stanza, "modify", "bad-request", "Invalid presence type"));
+		elseif jid_split(stanza.attr.to) then -- the domain itself has no presence
+			input("stanza", facts);
 		end
 		return true;
 	end
 
-	return handlers;
+	-- Of the bridge: "watch", "state", "subscribe", "unsubscribed", "worker".
+	function presence.event(ev)
+		if ev.type == "worker" and ev.status ~= 1 and h.state.held then -- what it said is void, its ids above all
+			local held = {};
+			for _, entry in ipairs(h.state.held) do
+				held[#held+1] = entry[1] ~= "event" and entry or nil;
+			end
+			h.state.held = held;
+		end
+		input("event", ev);
+	end
+
+	function presence.reconfigured()
+		input("settings");
+	end
+
+	-- ---- trust, for messages
+
+	function presence.listed(contact, user)
+		return roster:listed(h.settings, contact, user, env.time());
+	end
+
+	function presence.may_address(contact, user)
+		return roster:may_address(h.settings, contact, user, env.time());
+	end
+
+	function presence.outcome(contact, status)
+		if roster:outcome(h.settings, contact, status, env.time()) then
+			h.log("warn", "quarantined partner: too much of what it sends is refused by Lync (remote=%q)",
+				jid_host(contact) or "");
+		end
+	end
+
+	-- ---- showing
+
+	-- Some pairs: rows, cursor of the next ones; nil: the end.
+	function presence.page(cursor)
+		return roster:rows(cursor);
+	end
+
+	-- All pairs: callback(row) each.
+	function presence.rows(callback)
+		local rows, cursor = roster:rows();
+		while cursor do
+			for _, row in ipairs(rows) do
+				callback(row);
+			end
+			rows, cursor = roster:rows(cursor);
+		end
+	end
+
+	function presence.explain(contact, user)
+		return roster:explain(h.settings, contact, user, env.time());
+	end
+
+	function presence.counts()
+		return roster:counts(env.time());
+	end
+
+	-- ---- life
+
+	local function ready()
+		local held = h.state.held or {};
+		h.state.held = nil;
+		for _, entry in ipairs(held) do
+			inputs[entry[1]](entry[2]);
+		end
+		presence.changed();
+	end
+
+	function presence.start()
+		if not env.store or env.store.is_read() then
+			return ready();
+		end
+		h.state.held = h.state.held or {};
+		env.store.load(ready);
+	end
+
+	-- reloading: the roster stays, for the module's next instance
+	function presence.stop(reloading)
+		presence.stopped = true;
+		if presence.timer then
+			presence.timer.stop();
+			presence.timer = nil;
+		end
+		if env.store then
+			env.store.stop();
+		end
+		if not reloading then
+			roster:close();
+			h.state.roster, h.state.store, h.state.held, h.state.worker = nil, nil, nil, nil;
+		end
+	end
+
+	presence.roster = roster;
+	return presence;
 end
 
-return { new = new };
+return { new = new; facts_of = facts_of; builders = builders; STEP = STEP };

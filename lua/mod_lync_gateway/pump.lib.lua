@@ -59,6 +59,19 @@ local function new(env)
 		end
 	end
 
+	for _, name in ipairs { "watch", "state", "subscribe", "unsubscribed" } do
+		handlers[name] = function (record, ev)
+			local h = host_of(record, ev);
+			if record.closing then
+				return; -- its subscriptions end with it
+			elseif h then
+				h.presence.event(ev);
+			elseif ev.id then
+				unserved(record, ev);
+			end
+		end
+	end
+
 	function handlers.refused(record, ev)
 		local h = ev.user and host_of(record, ev) or env.pool().hosts[next(record.hosts)];
 		if h then
@@ -103,12 +116,20 @@ local function new(env)
 		if ev.status == 1 then
 			env.log("info", before == 1 and "configured worker: ready (bridge=%s pid=%s)"
 				or "started worker: ready (bridge=%s pid=%s)", record.fqdn, tostring(record.bridge:pid()));
-			return all_hosts(record, function (h) h.module:set_status("info", "The bridge is running", false); end);
+			return all_hosts(record, function (h)
+				h.module:set_status("info", "The bridge is running", false);
+				if not record.closing then
+					h.presence.event(ev);
+				end
+			end);
 		end
 		record.epoch = env.pool():new_epoch();
 		record.edges = {};
 		all_hosts(record, function (h)
 			h.handover.reset();
+			if not record.closing then -- else another one may be there already
+				h.presence.event { type = "worker"; status = 0 };
+			end
 			h.metrics.edge(false);
 		end);
 		if ev.status == -1 then

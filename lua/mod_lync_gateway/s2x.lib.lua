@@ -34,23 +34,25 @@ local function new(h)
 		if h.is_gateway(jid_host(who.contact)) then
 			return nil, "loop", "This domain is served by the gateway itself";
 		end
-		local ok, flags;
-		ok, flags, text = h.settings:may { direction = "out"; contact = jid_bare(who.contact); user = who.user; kind = kind };
-		if not ok then return nil, flags, text; end
-		who.verified = type(flags) == "table" and flags.verified;
+		local ok, flags, of_partner;
+		ok, flags, text, of_partner = h.settings:may { direction = "out"; contact = jid_bare(who.contact); user = who.user;
+			kind = kind };
+		if not ok then return nil, flags, text, of_partner; end
+		who.verified = flags.verified;
 		return who;
 	end
 
-	local function refuse(ev, kind, token, text)
+	local function refuse(ev, kind, token, text, of_partner)
 		h.log("info", "refused %s: %s (token=%s remote=%q)", kind, text or token, token, jid_host(ev.contact or "") or "");
 		h.metrics.refused(ev.contact, token);
-		h.pool:answer(h, ev.id, h.errors.answer(h.core, token, text));
+		local status, diag, reason = h.errors.answer(h.core, token, text);
+		h.pool:answer(h, ev.id, status, diag, reason, of_partner and of_partner.verified and { verified = true } or nil);
 	end
 
 	function s2x.offer(ev)
-		local who, token, text = permitted(ev, "offer");
+		local who, token, text, of_partner = permitted(ev, "offer");
 		if not who then
-			return refuse(ev, "offer", token, text);
+			return refuse(ev, "offer", token, text, of_partner);
 		end
 		h.pool:answer(h, ev.id, 200, nil, nil, { verified = who.verified });
 	end
@@ -78,18 +80,18 @@ local function new(h)
 	end
 
 	function s2x.message(ev)
-		local who, token, text = permitted(ev, "message");
+		local who, token, text, of_partner = permitted(ev, "message");
 		if who and not (type(ev.text) == "string" and valid_utf8(ev.text)) then
-			who, token, text = nil, "bad-text", "Text is not UTF-8";
+			of_partner, who, token, text = who, nil, "bad-text", "Text is not UTF-8";
 		end
 		if who then
 			local ok;
 			ok, token, text = h.handover.expect(ev.id, who.contact, who.verified);
-			who = ok and who;
+			of_partner, who = who, ok and who;
 		end
 		if not who then
 			h.metrics.message(ev.contact, "s2x", "refused");
-			return refuse(ev, "message", token, text);
+			return refuse(ev, "message", token, text, of_partner);
 		end
 		h.send(content(ev, who));
 		h.handover.sent(ev.id);

@@ -7,8 +7,12 @@
 
 local promise = require "util.promise";
 local jid_host = require "util.jid".host;
+local jid_prep = require "util.jid".prep;
 
 local streams = module:require "streams";
+local subscriptions = module:require "subscriptions";
+
+local ROWS_MAX = 1000; -- subscriptions shown
 
 local shell = {};
 
@@ -163,6 +167,40 @@ function shell.commands(pool, collect, reload)
 		return true, ("%d stream(s)"):format(n);
 	end
 
+	function commands.subscriptions(self, who)
+		local print, n, more = self.session.print, 0, 0;
+		who = who and (jid_prep(who) or who);
+		for _, name in ipairs(sorted(pool.hosts)) do
+			print(name);
+			local shown, rest = subscriptions.each(pool.hosts[name], who, ROWS_MAX, function (row)
+				print(subscriptions.describe(row));
+			end);
+			n, more = n + shown, more + rest;
+		end
+		return true, ("%d subscription(s)%s"):format(n, more > 0 and (", %d more are not shown"):format(more) or "");
+	end
+
+	function commands.explain(self, contact, user)
+		contact, user = contact and jid_prep(contact), user and jid_prep(user);
+		local h = user and pool.hosts[jid_host(user) or ""];
+		if not h and contact then -- in the other order
+			h = pool.hosts[jid_host(contact) or ""];
+			contact, user = user, contact;
+		end
+		if not h or not contact then
+			return nil, "Say who and whom: a contact's address and that of a Lync user of a gateway's host";
+		end
+		local explanation, token, text = h.presence.explain(contact, user);
+		if not explanation then
+			return nil, ("%s (%s)"):format(text or "not known", token);
+		end
+		self.session.print(("%s and %s"):format(contact, user));
+		for _, text_line in ipairs(subscriptions.explain(explanation)) do
+			self.session.print(text_line);
+		end
+		return true, "Explained";
+	end
+
 	function commands.reload()
 		local ok, err = reload();
 		if not ok then return nil, err; end
@@ -178,6 +216,10 @@ local descriptions = {
 	sessions = { desc = "Open conversations, of all partners or one"; args = { { name = "partner"; type = "string" } } };
 	streams = { desc = "Streams and how they were authenticated, of all partners or one";
 		args = { { name = "partner"; type = "string" } } };
+	subscriptions = { desc = "Who watches whom: all, or of one address, domain or partner";
+		args = { { name = "who"; type = "string" } } };
+	explain = { desc = "Why a contact and a Lync user see each other, or may write, or not";
+		args = { { name = "who"; type = "string" }, { name = "whom"; type = "string" } } };
 	reload = { desc = "Read the configuration again"; args = {} };
 };
 

@@ -15,6 +15,8 @@ local xmlns_receipts = "urn:xmpp:receipts";
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 local xmlns_conference = "jabber:x:conference";
 
+-- as sipbridge/session_out.c says it
+local REPLY_ONLY = "Only replies inside a conversation opened by the Lync user are allowed";
 local BODY_MAX = 16384; -- bytes; SB_TEXT_MAX
 
 local chat_states = { active = true; composing = true; paused = true; inactive = true; gone = true };
@@ -69,15 +71,23 @@ local function new(h)
 		if h.is_gateway(jid_host(contact)) then
 			return nil, "loop", "This domain is served by the gateway itself";
 		end
-		return h.settings:may { direction = "in"; contact = jid_bare(contact); user = user; kind = kind };
+		local facts = { direction = "in"; contact = jid_bare(contact); user = user; kind = kind };
+		local ok, flags, text, of_partner = h.settings:may(facts);
+		if (of_partner or flags).reply_only then
+			facts.listed = h.presence.listed(facts.contact, user);
+			ok, flags, text, of_partner = h.settings:may(facts);
+		end
+		return ok, flags, text, of_partner;
 	end
 
-	local function fail(stanza, token, text, policy)
+	-- alike: the contact is told what it would be told of any Lync user (no probing); log and counter have the reason.
+	local function fail(stanza, token, text, policy, alike)
 		h.log("info", "refused message: %s (token=%s remote=%q)", text or token, token, jid_host(stanza.attr.from));
 		if policy then
 			h.metrics.refused(stanza.attr.from, token);
 		end
 		h.metrics.message(stanza.attr.from, "x2s", policy and "refused" or "failed");
+		if alike then token, text = "not-authorized", REPLY_ONLY; end
 		local error_stanza = h.errors.reply(stanza, token, text);
 		if error_stanza then
 			h.send(error_stanza);
@@ -102,14 +112,15 @@ local function new(h)
 	-- A state by itself. Nothing is answered: the conversation goes on without it.
 	local function state_only(stanza, user, state, thread)
 		local contact = stanza.attr.from;
-		local ok, token = permitted(contact, user, "typing");
+		local ok, flags = permitted(contact, user, "typing");
 		if not ok then
-			h.metrics.refused(contact, token);
+			h.metrics.refused(contact, flags);
 		elseif state == "gone" then
 			h.pool:ended(h, { contact = contact; user = user; thread = thread });
 			h.conversations.close(contact, user);
 		else
-			h.pool:typing(h, { contact = contact; user = user; state = state; thread = thread });
+			h.pool:typing(h, { contact = contact; user = user; state = state; thread = thread; verified = flags.verified;
+				reply_only = flags.reply_only });
 		end
 	end
 
@@ -129,12 +140,15 @@ local function new(h)
 		if #body > BODY_MAX then
 			return fail(stanza, "too-big", ("A message may have %d bytes"):format(BODY_MAX));
 		end
-		local ok, flags, text = permitted(contact, user, "message");
+		local ok, flags, text, of_partner = permitted(contact, user, "message");
 		if not ok then
-			return fail(stanza, flags, text, true);
+			return fail(stanza, flags, text, true, of_partner and of_partner.reply_only);
 		end
-		flags = type(flags) == "table" and flags or {};
 		local id, token;
+		ok, token, text = h.presence.may_address(contact, user);
+		if not ok then
+			return fail(stanza, token, text, true);
+		end
 		id, token, text = h.pool:message(h, {
 			contact = contact; user = user; text = body; lang = lang; thread = thread;
 			subject = one_line(localized(stanza, "subject")); verified = flags.verified; reply_only = flags.reply_only;
@@ -192,6 +206,9 @@ local function new(h)
 	-- ev: the bridge's outcome; entry: what x2s.message gave to pool:message
 	function x2s.outcome(ev, entry)
 		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since);
+		if not ev["local"] then
+			h.presence.outcome(entry.contact, ev.status or 0);
+		end
 		if ev.outcome == "delivered" and entry.receipt then
 			receipt(entry);
 		elseif ev.outcome == "failed" then
