@@ -85,6 +85,79 @@ describe("core.bridge", function ()
 		refuses("invalid", bridge:typing(request(nil, { state = "dancing" })));
 	end);
 
+	it("watches a Lync user and tells what comes of it", function ()
+		open("echo.example");
+		local pair = { contact = "Romeo@fabrikam.com/orchard"; user = "alice@contoso.com"; display = "Alice"; notes = true };
+		assert.is_true(bridge:watch(pair));
+		local event = await(bridge, "watch");
+		assert.same({ type = "watch"; watch = "active"; status = 0; contact = "romeo@fabrikam.com"; user = "alice@contoso.com" },
+			event);
+		assert.same({ type = "state"; presence = "busy-idle"; display = "Alice"; text = "with a note"; status = 0;
+			contact = "romeo@fabrikam.com"; user = "alice@contoso.com" }, await(bridge, "state"));
+		event = await(bridge, "subscribe");
+		assert.same({ true; false; "romeo@fabrikam.com"; "alice@contoso.com" },
+			{ event.added; event.again; event.contact; event.user });
+		assert.is_true(bridge:answer(event.id, 200));
+		assert.equal("refused", await(bridge, "watch").watch);
+		assert.equal("accepted", await(bridge, "log").text);
+		assert.is_true(bridge:unwatch(pair));
+		assert.equal("ended", await(bridge, "watch").watch);
+		assert.is_true(bridge:reject(pair));
+		assert.equal("rejected", await(bridge, "unsubscribed").token);
+		assert.equal(0, bridge:inflight());
+	end);
+
+	it("says why a watch was refused, as XMPP says it", function ()
+		open("echo.example");
+		assert.is_true(bridge:watch { contact = "romeo@fabrikam.com"; user = "alice@contoso.com" });
+		assert.is_nil(await(bridge, "state").text);
+		local condition, error_type = core.to_condition(403, 1034);
+		assert.same({ type = "watch"; watch = "refused"; status = 403; diag = 1034; retry_after = 5; reason = "no";
+			condition = condition; error_type = error_type; contact = "romeo@fabrikam.com"; user = "alice@contoso.com" },
+			await(bridge, "watch"));
+	end);
+
+	it("tells Lync a contact's presence", function ()
+		local states = { "offline"; "available"; "idle"; "busy"; "busy-idle"; "dnd"; "brb"; "away"; "off-work" };
+		open("echo.example");
+		for _, state in ipairs(states) do
+			assert.is_true(bridge:presence(request(nil, { presence = state; note = "two\r\nlines"; display = "R" })));
+			local event = await(bridge, "state");
+			assert.same({ state; "two\nlines"; "R"; "romeo@fabrikam.com"; 0 },
+				{ event.presence; event.text; event.display; event.contact; event.status });
+		end
+		assert.is_true(bridge:presence(request(nil, { presence = "dnd"; verified = true; notes = true })));
+		assert.equal(5, await(bridge, "state").status); -- SB_F_VERIFIED | SB_F_NOTES
+		assert.is_true(bridge:presence(request(nil, { presence = "dnd"; note = ("x"):rep(1023).."é"..("x"):rep(100000) })));
+		assert.equal(("x"):rep(1023), await(bridge, "state").text);
+		refuses("invalid", bridge:presence(request(nil, { presence = "unknown" })));
+		refuses("invalid", bridge:presence(request(nil, { presence = "dancing" })));
+		refuses("invalid", bridge:presence(request(nil)));
+		refuses("bad-text", bridge:presence(request(nil, { presence = "dnd"; note = "\1" })));
+	end);
+
+	it("lists watches, all or those of one", function ()
+		open("echo.example");
+		assert.is_true(bridge:watches());
+		assert.equal(1, await(bridge, "watches-end").status);
+		assert.is_true(bridge:watches { contact = "romeo@fabrikam.com/x"; user = "alice@contoso.com" });
+		assert.same({ type = "watch-row"; contact = "romeo@fabrikam.com"; user = "alice@contoso.com"; incoming = true;
+			watch = "failing"; presence = "dnd"; status = 3; age_ms = 61000; idle_ms = 2000; pending = 55 },
+			await(bridge, "watch-row"));
+		await(bridge, "watches-end");
+		refuses("bad-jid", bridge:watches { contact = "@x" });
+	end);
+
+	it("refuses to watch what is none", function ()
+		open("echo.example");
+		refuses("bad-jid", bridge:watch(request(nil, { contact = "@x" })));
+		refuses("no-user", bridge:unwatch(request(nil, { user = "contoso.com" })));
+		refuses("no-user", bridge:reject(request(nil, { user = "contoso.com" })));
+		refuses("bad-text", bridge:watch(request(nil, { display = "a\nRoute: b" })));
+		assert.has_error(function () bridge:watch(); end);
+		assert.has_error(function () bridge:presence("x"); end);
+	end);
+
 	it("takes the rest", function ()
 		open("echo.example");
 		assert.is_true(bridge:ended(request(nil)));
@@ -130,6 +203,10 @@ describe("core.bridge", function ()
 		refuses("invalid", core.bridge(settings("echo.example", { certificate = false })));
 		refuses("invalid", core.bridge(settings("echo.example", { wire = { session_idle = 1e300 } })));
 		refuses("invalid", core.bridge(settings("echo.example", { wire = { imdn_method = "BYE" } })));
+		refuses("invalid", core.bridge(settings("echo.example", { wire = { subscription_expires = 86401 } })));
+		refuses("invalid", core.bridge(settings("echo.example", { wire = { notify_interval = -1 } })));
+		refuses("invalid", core.bridge(settings("echo.example", { wire = { watch_rate = 1e7 } })));
+		refuses("invalid", core.bridge(settings("echo.example", { subscription_refresh_interval = 86401 })));
 		refuses("invalid", core.bridge(settings("echo.example",
 			{ domains = { { name = "a"; edge = "b"; port = 70000 } } })));
 		refuses("invalid", open("echo.example"):configure(settings("other.example")));

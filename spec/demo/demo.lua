@@ -95,6 +95,33 @@ local function conversation(romeo, lena)
 	delivered();
 end
 
+local function shown(show, status)
+	return show .. (status and status ~= "" and (", %q"):format(status) or "");
+end
+
+local function presence(romeo, lena)
+	title(4, "They add each other, and see each other's presence.");
+	lena:publish("busy", "in the lab");
+	line("romeo", "adds " .. LENA);
+	romeo:subscribe(LENA);
+	romeo:wait_presence(LENA, "subscribed", 10);
+	romeo:wait_sees(LENA, "dnd", 10);
+	line("romeo sees", ("%s: %s"):format(LENA, shown(romeo:sees(LENA))));
+	line("lena", "adds " .. ROMEO);
+	lena:add(ROMEO);
+	romeo:wait_presence(LENA, "subscribe", 10);
+	line("romeo's client", "asks whether lena may see him; he agrees");
+	romeo:approve(LENA);
+	lena:wait_sees(ROMEO, "available", 10);
+	line("lena sees", ROMEO .. ": available");
+	romeo:set_presence("away", "lunch");
+	lena:wait_sees(ROMEO, "away", 10);
+	line("lena sees", ("%s: %s"):format(ROMEO, shown((select(1, lena:sees(ROMEO))), (select(2, lena:sees(ROMEO))))));
+	lena:publish("available");
+	romeo:wait_sees(LENA, "available", 10);
+	line("romeo sees", LENA .. ": available");
+end
+
 local function wait_answer(client, id, what)
 	local _, _, text = client:wait_error(id, 10);
 	line(what, ("error: %s"):format(text or "?"));
@@ -102,10 +129,10 @@ local function wait_answer(client, id, what)
 end
 
 local function strangers(w, romeo, lena)
-	title(4, "A message that cannot be delivered comes back and says why.");
+	title(5, "A message that cannot be delivered comes back and says why.");
 	wait_answer(romeo, writes(romeo, "romeo", "nobody@contoso.com", "Are you there?"), "romeo's client");
 
-	title(5, "A stranger: evil.example is not on the list of partners.");
+	title(6, "A stranger: evil.example is not on the list of partners.");
 	local mallory = xmpp.connect(w.loop, {
 		jid = "mallory@evil.example/x"; password = "secret"; ip = w.partner.address; ca = w.ca;
 	});
@@ -144,7 +171,7 @@ end
 local function start()
 	return World.new {
 		dns = { ["evil.example"] = require "spec.support.ports".address("partner") };
-		wire = { typing_interval = 0.1 };
+		wire = { typing_interval = 0.1; notify_interval = 0.5 };
 		partner_options = {
 			domains = { "fabrikam.com"; "evil.example" };
 			users = { [ROMEO] = "secret"; ["mallory@evil.example"] = "secret" };
@@ -184,6 +211,7 @@ local function main()
 	local romeo, lena = w:contact("romeo"), w:lync_user("lena", "Lena Berg");
 	watch(w, romeo, lena);
 	conversation(romeo, lena);
+	presence(romeo, lena);
 	strangers(w, romeo, lena);
 	streams(w);
 	say("\nBalance: %d messages sent = %d delivered + %d answered with an error.", balance.sent, balance.delivered,

@@ -28,6 +28,15 @@ describe("pool", function ()
 		assert.equal(0, #world.core.bridges);
 	end);
 
+	it("takes the bridge that stays for a host's, not one that closes", function ()
+		for _, names_ in ipairs { { "a", "b" }, { "b", "a" } } do
+			world.pool.records = { [names_[1]] = { hosts = { ["contoso.com"] = true }; closing = true } };
+			assert.is_true(world.pool:record_of("contoso.com").closing);
+			world.pool.records[names_[2]] = { hosts = { ["contoso.com"] = true } };
+			assert.is_nil(world.pool:record_of("contoso.com").closing);
+		end
+	end);
+
 	it("gives one bridge to hosts with the same name", function ()
 		two();
 		world.pool:start();
@@ -147,7 +156,7 @@ describe("pool", function ()
 		end);
 
 		it("waits no longer than three seconds", function ()
-			local _, bridge, w = support.running();
+			local h, bridge, w = support.running();
 			world = w;
 			local stopped = stop();
 			world.clock.advance(2.9);
@@ -155,6 +164,7 @@ describe("pool", function ()
 			world.clock.advance(0.1);
 			assert.is_true(stopped[1]);
 			assert.is_true(bridge.closed);
+			h.presence.stop(true);
 			assert.equal(0, world.clock.pending());
 		end);
 

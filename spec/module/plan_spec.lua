@@ -4,9 +4,10 @@ local plan = require "spec.support.module".lib("plan");
 local equal = require "spec.support.module".lib("bridge").equal;
 
 describe("plan", function ()
-	local function host(fqdn)
+	local function host(fqdn, interval)
 		return { settings = { usable = true; bridge = function ()
-			return { access_edge = "sip.example"; port = 5061; fqdn = fqdn or "xmpp.example"; listen = { "*:5061" }; rate = 0 };
+			return { access_edge = "sip.example"; port = 5061; fqdn = fqdn or "xmpp.example"; listen = { "*:5061" }; rate = 0;
+				subscription_refresh_interval = interval };
 		end } };
 	end
 
@@ -21,6 +22,16 @@ describe("plan", function ()
 			return "xn--bcher-kva.example";
 		end
 		assert.equal("xn--bcher-kva.example", domains(to_ascii)[1].name);
+	end);
+
+	it("hands the refresh interval on, on which the hosts of a bridge agree", function ()
+		local function address() return "192.0.2.1"; end
+		local entries, problems = plan.make({ ["a.example"] = host(nil, 600); ["b.example"] = host(nil, 600) }, address, equal);
+		assert.same({}, problems);
+		assert.equal(600, entries["xmpp.example"].config.subscription_refresh_interval);
+		entries, problems = plan.make({ ["a.example"] = host(nil, 600); ["b.example"] = host(nil, 900) }, address, equal);
+		assert.truthy(problems["b.example"]:find("differ in its subscription_refresh_interval", 1, true));
+		assert.equal(1, #entries["xmpp.example"].config.domains);
 	end);
 
 	it("leaves a name that has none as it is", function ()

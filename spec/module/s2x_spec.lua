@@ -55,6 +55,7 @@ describe("s2x", function ()
 			h.settings.refused[juliet] = true;
 			world.events(event { type = "offer" });
 			assert.equal(403, bridge:called("answer")[1][2]);
+			assert.same({ verified = true }, bridge:called("answer")[1][5]); -- of the contact's partner, all the same
 		end);
 
 		it("for one of our own hosts is a loop", function ()
@@ -206,6 +207,7 @@ describe("s2x", function ()
 			assert.same({ "fabrikam.com" }, h.bounced);
 			assert.same({ { 17, 408, nil, "No connection to the XMPP domain in time" } }, bridge:called("answer"));
 			assert.equal(0, h.state.pending_n);
+			h.presence.stop(true);
 			assert.equal(0, world.clock.pending());
 		end);
 
@@ -237,7 +239,8 @@ describe("s2x", function ()
 			end
 			h.s2x.message(event { id = limit + 1 });
 			assert.equal(limit, #h.sent);
-			assert.same({ { limit + 1, 500, nil, "Too many messages wait for a connection to their domain" } },
+			assert.same({ { limit + 1, 500, nil, "Too many messages wait for a connection to their domain",
+				{ verified = true } } },
 				bridge:called("answer"));
 		end);
 	end);

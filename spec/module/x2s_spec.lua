@@ -252,6 +252,7 @@ describe("x2s", function ()
 				h.x2s.message(message({ type = "chat" }, with(state, "t1")));
 				assert.same({ { {
 					contact = "romeo@fabrikam.com/orchard"; user = "juliet@contoso.com"; state = state; thread = "t1";
+					verified = true; reply_only = false;
 				} } }, bridge:called("typing"));
 				assert.same({}, h.sent);
 			end);

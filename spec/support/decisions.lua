@@ -69,6 +69,8 @@ local function real(settings)
 	return settings.real;
 end
 
+decisions.real = real;
+
 -- A table of methods that ask the real core.
 function decisions.methods()
 	local methods = {};

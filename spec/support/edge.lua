@@ -7,13 +7,15 @@
 --	… edge:assert_clean()		-- no violation, every final answer to an INVITE acknowledged
 --
 -- Further options: domains (more of its own), contacts (list: the only domains From may have), record_route = false and
--- verification = false (the bridge's switches are off), connections (to the bridge, 1..4, default 2), tls (overrides).
+-- verification = false (the bridge's switches are off), connections (to the bridge, 1..4, default 2), tls (overrides), presence
+-- (edge_presence.lua).
 
 local stream = require "spec.support.stream";
 local sip = require "spec.support.sip";
 local words = require "spec.support.edge_words";
 local check = require "spec.support.edge_check";
 local User = require "spec.support.edge_user";
+local presence = require "spec.support.edge_presence";
 
 local Edge = {};
 Edge.__index = Edge;
@@ -34,6 +36,7 @@ function Edge.new(options)
 		out = {}, turn = 0, pings = 0, name = options.name or "edge",
 	}, Edge);
 	self.verification = options.verification ~= false and (options.verification or "ms-asserted-verification-level") or nil;
+	presence.edge(self, options.presence);
 	self.serves = set(options.domains, self.domain);
 	self.contacts = options.contacts and set(options.contacts);
 	local listen = type(options.listen) == "table" and options.listen or { ip = options.listen };
@@ -63,14 +66,14 @@ function Edge:ignore(...)
 	for _, token in ipairs({ ... }) do self.ignored[token] = true; end
 end
 
---- Fails when the bridge did something that Lync would not take; first waits until its ACKs are there.
+--- Fails when the bridge did something that Lync would not take; first waits until its ACKs and NOTIFYs are there.
 function Edge:assert_clean(seconds)
 	local function missing()
 		for _, transaction in pairs(self.server) do
 			if transaction.final and transaction.request.method == "INVITE" and not transaction.acked then return transaction; end
 		end
 	end
-	pcall(self.loop.wait, self.loop, function () return not missing(); end, seconds or 2);
+	pcall(self.loop.wait, self.loop, function () return not missing() and not presence.owing(self); end, seconds or 2);
 	local transaction = missing();
 	if transaction then self:violate("no-ack", transaction.request, "final %d was not acknowledged", transaction.final); end
 	if #self.violations == 0 then return true; end
@@ -265,6 +268,10 @@ function Edge:take_request(message, conn)
 	end
 	user:take_request(transaction);
 end
+
+--- The bridge has restarted: its presence subscriptions of both kinds are void.
+Edge.orphan = presence.orphan;
+Edge.owe = presence.owe;
 
 --- How many messages match: direction "in"/"out", method or status.
 function Edge:count(direction, what)

@@ -91,8 +91,9 @@ function check.request(edge, message)
 	if not sip.params(sip.get(message, "From") or "").tag then edge:violate("tag", message, "From without tag"); end
 	if DIALOG_FORMING[message.method] then
 		check.contact(edge, message);
-		if edge.record_route then
-			local routes = sip.list(message, "Record-Route");
+		local inside = message.method == "SUBSCRIBE" and sip.params(sip.get(message, "To") or "").tag; -- a refresh may leave it out
+		local routes = sip.list(message, "Record-Route");
+		if edge.record_route and not (inside and #routes == 0) then
 			if #routes ~= 1 or not own_element(edge, routes[1]) then
 				edge:violate("record-route", message, "not our peer alone: %s", table.concat(routes, ", "));
 			end

@@ -8,20 +8,23 @@
 --
 -- An answer: a status, "never", or { status, reason, diag, diag_text, warning, headers, after = seconds, times, ringing = true,
 -- crossing = true (its 200 crosses the CANCEL), fork = true (180s of two endpoints), fork = "both" (and a 200 of both), message_id,
--- imdn = status, imdn_method }.
+-- imdn = status, imdn_method }. Presence: edge_presence.lua.
 
 local sip = require "spec.support.sip";
 local words = require "spec.support.edge_words";
 local Conversation = require "spec.support.edge_conversation";
+local presence = require "spec.support.edge_presence";
 
 local User = {};
 User.__index = User;
 
 function User.new(edge, address, display)
 	local id = words.unique();
-	return setmetatable({ edge = edge, loop = edge.loop, address = address, display = display or address:match("^[^@]*"),
+	local self = setmetatable({ edge = edge, loop = edge.loop, address = address, display = display or address:match("^[^@]*"),
 		epid = id .. "d2", opaque = words.base64("Endpoint " .. id):gsub("=", "") .. "AA", rules = {}, handlers = {},
 		received = {}, conversations = {}, typing = {} }, User);
+	presence.user(self);
+	return self;
 end
 
 --- How to answer requests of a method (INVITE, MESSAGE, INFO, BYE …): one answer after the other; the last one stays unless it
@@ -33,6 +36,7 @@ function User:answers(method, ...)
 		if type(rule) == "number" then rule = { status = rule }; end
 		local copy = {};
 		for key, value in pairs(rule) do copy[key] = value; end
+		copy.status = copy.status or 200;
 		rules[i] = copy;
 	end
 	self.rules[method] = rules;
@@ -93,6 +97,7 @@ function User:take_request(transaction)
 		table.insert(self.conversations, conversation);
 		return conversation:answer_invite(transaction, self:rule("INVITE"));
 	end
+	if request.method == "SUBSCRIBE" then return presence.take(self, transaction); end
 	local rule = self:rule(request.method, request.method == "OPTIONS" and 200 or 405);
 	if rule.never then return; end
 	self.loop:after(rule.after or 0, function ()
@@ -160,6 +165,8 @@ function User:wait_typing(active, seconds)
 		end
 	end, seconds or 5, string.format("typing=%s at %s", tostring(active), self.address));
 end
+
+presence(User);
 
 User.who = function (header) return sip.who(header); end;
 

@@ -92,7 +92,7 @@ local function invite_headers(list, conversation, options)
 end
 
 --- Bytes of a request of a conversation. parts: method, uri, cseq, via, body, type, headers (extra), options (INVITE's);
--- first: dialog-forming.
+-- first: dialog-forming; contact; server (a front end, not a client), supported = {} (the headers have it).
 function words.request(edge, conversation, parts)
 	local c, list = conversation, {};
 	local routes = parts.first and c.record_route or {};
@@ -108,11 +108,11 @@ function words.request(edge, conversation, parts)
 	end
 	append(list, { "FROM", parts.from or words.lync_address(c.user, c.tag, true) },
 		{ "To", parts.to or c.remote_to or string.format("<sip:%s>", c.contact) }, { "Call-ID", c.call_id },
-		{ "CSEQ", parts.cseq .. " " .. parts.method }, { "Contact", "<" .. words.gruu(c.user) .. ">" },
-		{ "User-Agent", words.user_agent });
+		{ "CSEQ", parts.cseq .. " " .. parts.method }, { "Contact", parts.contact or "<" .. words.gruu(c.user) .. ">" });
+	append(list, parts.server and { "Server", "RTC/5.0" } or { "User-Agent", words.user_agent });
 	if parts.method == "INVITE" then
 		invite_headers(list, c, parts.options or {});
-	else
+	elseif not parts.server and not parts.supported then
 		append(list, { "Supported", "ms-dialog-route-set-update" }, { "Supported", "timer" });
 	end
 	for _, header in ipairs(parts.headers or {}) do append(list, header); end
@@ -121,7 +121,7 @@ function words.request(edge, conversation, parts)
 end
 
 --- Bytes of a response to a request of the bridge. parts: status, reason, to, record_route (list, topmost first), contact,
--- headers, body, type.
+-- headers, body, type, server (of a front end).
 function words.response(edge, request, parts, received_port)
 	local list, via = {}, sip.list(request, "Via");
 	via[1] = string.format("%s;received=%s;ms-received-port=%s;ms-received-cid=44A100", via[1] or "", parts.received or "192.0.2.10",
@@ -132,8 +132,8 @@ function words.response(edge, request, parts, received_port)
 		{ "CALL-ID", sip.get(request, "Call-ID") or "" }, { "CSeq", sip.get(request, "CSeq") or "" });
 	if parts.contact then append(list, { "Contact", "<" .. parts.contact .. ">" }); end
 	if edge.verification then append(list, { edge.verification, "ms-source-verified-user=verified" }); end
-	append(list, { "User-Agent", words.user_agent });
-	if parts.status < 300 then
+	append(list, parts.server and { "Server", "RTC/5.0" } or { "User-Agent", words.user_agent });
+	if parts.status < 300 and not parts.server then
 		for _, tag in ipairs({ "ms-sender", "histinfo", "ms-safe-transfer", "ms-dialog-route-set-update", "ms-conf-invite" }) do
 			append(list, { "Supported", tag });
 		end
@@ -144,7 +144,9 @@ function words.response(edge, request, parts, received_port)
 end
 
 words.reasons = { [100] = "Trying", [180] = "Ringing", [183] = "Session Progress", [200] = "OK", [202] = "Accepted",
-	[403] = "Forbidden", [404] = "Not Found", [408] = "Request Timeout", [415] = "Unsupported Media Type", [420] = "Bad Extension",
+	[403] = "Forbidden", [404] = "Not Found", [406] = "Not Acceptable", [408] = "Request Timeout",
+	[415] = "Unsupported Media Type",
+	[420] = "Bad Extension", [423] = "Interval Too Brief", [489] = "Bad Event",
 	[480] = "Temporarily Unavailable", [481] = "Call/Transaction Does Not Exist", [486] = "Busy Here", [487] = "Request Terminated",
 	[488] = "Not Acceptable Here", [500] = "Server Internal Error", [503] = "Service Unavailable", [504] = "Server time-out",
 	[603] = "Decline", [606] = "Not Acceptable" };

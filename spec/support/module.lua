@@ -8,8 +8,11 @@ package.cpath = prosody_dir.."/?.so;"..package.cpath;
 local new_set = require "util.set".new;
 local st = require "util.stanza";
 local decisions = require "spec.support.decisions";
+local fakes = require "spec.support.fakes";
 
-local support = {};
+local support = { keyval = fakes.keyval };
+
+support.EPOCH = 1790000000; -- the clock's 0 in seconds since 1970
 
 -- What Prosody's resolvers ask: answers["name TYPE"] = records, none unless said; no network.
 support.dns = { asked = {}; answers = {} };
@@ -37,7 +40,7 @@ end
 -- ---- time
 
 function support.clock()
-	local clock = { time = 1000; timers = {} };
+	local clock = { time = 1000; timers = {}; turn = 0 };
 	function clock.now() return clock.time; end
 	function clock.timer(delay, callback)
 		local entry = { at = clock.time + delay; callback = callback };
@@ -53,15 +56,21 @@ function support.clock()
 		end
 		return first;
 	end
+	-- The next timer that is due until then (nil: now); false: none.
+	function clock.step(limit)
+		local entry = due(limit or clock.time);
+		if not entry then return false; end
+		clock.timers[entry] = nil;
+		clock.time = math.max(clock.time, entry.at);
+		clock.turn = clock.turn + 1;
+		entry.callback();
+		return true;
+	end
 	-- Let `seconds` pass (0: what is due now).
 	function clock.advance(seconds)
 		local limit = clock.time + seconds;
 		for _ = 1, 10000 do
-			local entry = due(limit);
-			if not entry then break; end
-			clock.timers[entry] = nil;
-			clock.time = math.max(clock.time, entry.at);
-			entry.callback();
+			if not clock.step(limit) then break; end
 		end
 		clock.time = limit;
 	end
@@ -94,6 +103,7 @@ local function recorded(name, result)
 	end;
 end
 recorded("configure"); recorded("typing"); recorded("ended"); recorded("answer"); recorded("sessions");
+recorded("watch"); recorded("unwatch"); recorded("presence"); recorded("reject");
 
 function bridge_methods:message(request)
 	table.insert(self.calls, { "message", request });
@@ -154,10 +164,12 @@ end
 function settings_methods:may(facts)
 	table.insert(self.asked, facts);
 	local domain = facts.contact:match("@(.*)$") or facts.contact;
-	if not self.list[domain] then
+	if not self.usable then
+		return nil, "no-settings", "no settings";
+	elseif not self.list[domain] then
 		return nil, "not-a-partner", "not a partner";
 	elseif self.refused[facts.user] then
-		return nil, "user-not-enabled", "not enabled";
+		return nil, "user-not-enabled", "not enabled", self.flags;
 	end
 	return true, self.flags;
 end
@@ -178,7 +190,7 @@ function support.settings(host, overrides)
 end
 
 function support.core()
-	local core = { bridges = {}; refusal = decisions.refusal };
+	local core = { bridges = {}; refusal = decisions.refusal; roster = fakes.roster };
 	function core.bridge(config)
 		if core.refuse then return nil, core.refuse, "refused"; end
 		local bridge = setmetatable({ config = config; calls = {}; queue = {}; fails = {}; process = 4711 }, bridge_mt);
@@ -202,6 +214,7 @@ function support.metrics()
 	function metrics.refused(_, token) table.insert(metrics.refusals, token); end
 	function metrics.stream_failed(domain, direction) table.insert(metrics.failures, direction.." "..(domain or "?")); end
 	function metrics.streams(rows) metrics.stream_rows = rows; end
+	function metrics.subscriptions(rows) metrics.subscription_rows = rows; end
 	function metrics.edge(up, again) metrics.edge_state = { up, again }; end
 	function metrics.queue(direction, n) metrics.queues[direction] = n; end
 	function metrics.sessions(counts) metrics.session_counts = counts; end
@@ -238,7 +251,8 @@ end
 
 function support.world()
 	local clock = support.clock();
-	local world = { clock = clock; core = support.core(); logs = {}; async = fake_async(); flags = {}; watched = {} };
+	local world = { clock = clock; core = support.core(); logs = {}; async = fake_async(); flags = {}; watched = {};
+		keyvals = {} };
 	local bridges, plan = support.lib("bridge"), support.lib("plan");
 	local pool = bridges.new();
 	world.pool = pool;
@@ -279,6 +293,23 @@ local function build_streams(h, world)
 	h.clear_text = support.lib("clear_text").new(h);
 end
 
+-- The same again after a reload of the module; world.keyvals[host] is the store, false: there is none.
+function support.presence(h, world)
+	local keyval = world.keyvals[h.host];
+	if keyval == nil then
+		keyval = fakes.keyval();
+		world.keyvals[h.host] = keyval;
+	end
+	local function time() return support.EPOCH + h.now() // 1; end
+	local function open()
+		if not keyval then return nil, "no such driver"; end
+		return keyval;
+	end
+	h.store = support.lib("store").new(h, { open = open; time = time });
+	h.presence = support.lib("presence").new(h, { time = time; store = h.store });
+	h.presence.start();
+end
+
 function support.host(world, name, settings)
 	local h = {
 		host = name; module = support.module(); core = world.core; pool = world.pool; errors = support.lib("errors");
@@ -310,13 +341,14 @@ function support.host(world, name, settings)
 	build_streams(h, world);
 	h.x2s = support.lib("x2s").new(h);
 	h.s2x = support.lib("s2x").new(h);
+	support.presence(h, world);
 	world.pool:attach(h);
 	return h;
 end
 
--- One running host with its bridge.
-function support.running(name)
-	local world = support.world();
+-- One running host with its bridge; given: a world that is prepared.
+function support.running(name, given)
+	local world = given or support.world();
 	local h = support.host(world, name or "contoso.com");
 	world.pool:start();
 	local bridge = world.core.bridges[1];

@@ -63,6 +63,18 @@ local function also_domains(more)
 	return names;
 end
 
+-- What the Edge may expect of presence with these settings.
+local function presence_options(options, more)
+	local result, kind = {}, options.partner_type or "federated";
+	if not options.partners then
+		result.verified = kind == "public_unverified" and "unverified" or "verified";
+		result.notes = kind == "federated";
+	end
+	result.notify_interval = options.wire and options.wire.notify_interval;
+	for key, value in pairs(more or {}) do result[key] = value; end
+	return result;
+end
+
 local function start_edge(self, options)
 	local more = options.edge or {};
 	self.edge_cert = options.edge_cert or self.ca:issue("edge", { names = { "sip.contoso.com" } });
@@ -72,6 +84,7 @@ local function start_edge(self, options)
 		domain = "contoso.com"; domains = also_domains(options.also); contacts = { "fabrikam.com"; "na.fabrikam.com" };
 	};
 	for key, value in pairs(more) do parameters[key] = value; end
+	parameters.presence = presence_options(options, more.presence);
 	self.edge = Edge.new(parameters);
 end
 
@@ -160,7 +173,7 @@ function World:contact(jid, options)
 	if not jid:find("@", 1, true) then jid = jid .. "@fabrikam.com/orchard"; end
 	if not self.people[jid] then
 		self.people[jid] = xmpp.connect(self.loop, { jid = jid; password = "secret"; ip = self.partner.address; ca = self.ca;
-			receipts = options and options.receipts });
+			receipts = options and options.receipts; roster = options and options.roster });
 	end
 	return self.people[jid];
 end

@@ -1,4 +1,4 @@
--- xml.lua: XMPP streams for test peers: a parser that gives top-level elements, and escaping.
+-- xml.lua: XMPP streams for test peers: a parser that gives top-level elements, and escaping; whole documents.
 -- SPDX-License-Identifier: MIT
 --
 -- An element: { name, xmlns, attr = { … }, children = { element | string } } with :child(name, xmlns), :text(), :find(path),
@@ -97,6 +97,39 @@ function xml.parser(handlers)
 		if not ok and handlers.broken then handlers.broken(err); end
 	end
 	return self;
+end
+
+--- The root element of a whole document; nil and why when it is not well-formed or has what no peer has a reason to send: a
+-- DOCTYPE, a processing instruction, another encoding than UTF-8.
+function xml.document(text)
+	local root, stack, why = nil, {}, nil;
+	local function refuse(reason) return function () why = why or reason; end; end
+	local parser = lxp.new({
+		StartElement = function (_, name, attributes)
+			local attr = {};
+			for i = 1, #attributes do attr[attributes[i]] = attributes[attributes[i]]; end
+			local plain, xmlns = split(name);
+			local element = setmetatable({ name = plain, xmlns = xmlns, attr = attr, children = {} }, Element);
+			if #stack > 0 then table.insert(stack[#stack].children, element); else root = element; end
+			stack[#stack + 1] = element;
+		end;
+		EndElement = function () table.remove(stack); end;
+		CharacterData = function (_, data)
+			if #stack > 0 then table.insert(stack[#stack].children, data); end
+		end;
+		StartDoctypeDecl = refuse("a DOCTYPE");
+		ProcessingInstruction = refuse("a processing instruction");
+		XmlDecl = function (_, _, encoding)
+			if encoding and encoding:lower() ~= "utf-8" then why = why or "encoding " .. encoding; end
+		end;
+	}, "\1");
+	local ok, err = parser:parse(text);
+	if ok then ok, err = parser:parse(); end
+	pcall(parser.close, parser); -- which says again what is wrong
+	if not ok then return nil, tostring(err); end
+	if not utf8.len(text) then return nil, "not UTF-8"; end
+	if why then return nil, why; end
+	return root;
 end
 
 return xml;

@@ -1,4 +1,5 @@
--- xmpp.lua: an XMPP client in the loop: STARTTLS, SASL PLAIN, bind; messages, chat states, receipts.
+-- xmpp.lua: an XMPP client in the loop: STARTTLS, SASL PLAIN, bind; messages, chat states, receipts. Roster and presence:
+-- xmpp_presence.lua.
 -- SPDX-License-Identifier: MIT
 --
 --	local romeo = xmpp.connect(loop, { jid = "romeo@fabrikam.com/balcony", password = "secret", ip = partner.address, ca = ca })
@@ -50,6 +51,10 @@ local function bound(self, element)
 	if element.attr.type ~= "result" then return self:fail("no bind"); end
 	self.full = element:child("bind"):child_text("jid");
 	self.ready = true;
+	if self.roster_wanted then
+		self.roster_wanted = nil;
+		self:want_roster();
+	end
 	self:send("<presence/>");
 end
 
@@ -64,6 +69,7 @@ local function take_stanza(self, element)
 		self:send(string.format("<message to='%s'><received xmlns='%s' id='%s'/></message>", escape(from), RECEIPTS,
 			escape(element.attr.id or "")));
 	end
+	if self:note_presence(element) then return; end
 	if element.name == "iq" and (element.attr.type == "get" or element.attr.type == "set") then
 		self:send(string.format("<iq type='error' to='%s' id='%s'><error type='cancel'><service-unavailable "
 			.. "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>", escape(from or self.domain), escape(element.attr.id or "")));
@@ -91,12 +97,13 @@ function Client:take(element)
 end
 
 --- Connect and wait until it is ready (no_wait = true: do not). options: jid, password, ip, port, ca, receipts = false (do
--- not answer requests for receipts).
+-- not answer requests for receipts), roster = true (ask for it at once).
 function xmpp.connect(loop, options)
 	local user, domain, resource = options.jid:match("^([^@]+)@([^/]+)/?(.*)$");
 	local self = setmetatable({ loop = loop, user = user, domain = domain, resource = resource ~= "" and resource or "spec",
-		jid = user .. "@" .. domain, password = options.password or "secret", stanzas = {}, cafile = options.ca and options.ca.file,
-		receipts = options.receipts ~= false }, Client);
+		jid = user .. "@" .. domain, password = options.password or "secret",
+		stanzas = {}, presences = {}, seen = {}, roster = {}, cafile = options.ca and options.ca.file,
+		receipts = options.receipts ~= false, roster_wanted = options.roster }, Client);
 	self.conn = stream.connect(loop, options.ip, options.port or 5222, nil, {
 		on_open = function () header(self); end;
 		on_data = function (_, bytes) self.parser:feed(bytes); end;
@@ -206,5 +213,7 @@ function Client:close()
 	self.conn:send("</stream:stream>");
 	self.conn:close();
 end
+
+require "spec.support.xmpp_presence"(Client);
 
 return xmpp;

@@ -52,6 +52,7 @@ function Bridge:answer(request, conn, status, more)
 end
 
 function Bridge:request(request, conn)
+	if request.method == "SUBSCRIBE" or request.method == "NOTIFY" then return self:take_presence(request, conn); end
 	if request.method == "ACK" then
 		self.acked = self.acked + 1;
 		return;
@@ -64,11 +65,7 @@ end
 function Bridge:send(method, parts)
 	self.number = self.number + 1;
 	local d = self.dialog or {};
-	if not self.conn then
-		self.conn = stream.connect(self.loop, self.edge_ip, self.edge_port, { tls = self.cert:tls("client"),
-			server_name = "sip.contoso.com" });
-		attach(self, self.conn);
-	end
+	self:connect();
 	local headers = { { "Via", "SIP/2.0/TLS xmpp.contoso.com:5061;branch=" .. (parts.branch or "z9hG4bK-" .. self.number) } };
 	for _, route in ipairs(parts.route or d.route or {}) do headers[#headers + 1] = { "Route", route }; end
 	if method == "INVITE" then
@@ -97,6 +94,7 @@ end
 function Bridge:response(message)
 	self.last = message;
 	local number, method = sip.cseq(message);
+	if method == "SUBSCRIBE" or method == "NOTIFY" then return self:presence_answered(message, method); end
 	if method ~= "INVITE" or message.status < 200 or self.no_ack then return; end
 	if message.status >= 300 then
 		self.dialog = { to = sip.get(message, "To") };
@@ -117,5 +115,16 @@ function Bridge:response(message)
 		self.dialog = first;
 	end
 end
+
+function Bridge:connect()
+	if not self.conn then
+		self.conn = stream.connect(self.loop, self.edge_ip, self.edge_port, { tls = self.cert:tls("client"),
+			server_name = "sip.contoso.com" });
+		attach(self, self.conn);
+	end
+	return self.conn;
+end
+
+require "spec.support_spec.scripted_presence"(Bridge, { own = OWN, contact = CONTACT, verified = VERIFIED });
 
 return Bridge;

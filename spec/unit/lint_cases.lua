@@ -108,6 +108,15 @@ return {
 		'E lync_bridge_wire.typing_timeout = "30": not a number; write seconds from 1 to 600';
 		'E lync_bridge_wire.verification_header = true: not a header line; write "Name: value" with one %s, or false';
 	} };
+	{ "wire switches of presence", { lync_bridge_wire = {
+		ask_categories = 1, notify_interval = 0, subscription_expires = 59, watch_rate = 1.5, watch_rates = 1,
+	} }, {
+		"E lync_bridge_wire.ask_categories = 1: not a boolean; write true or false";
+		"E lync_bridge_wire.notify_interval = 0: out of range; write seconds from 0.1 to 600";
+		"E lync_bridge_wire.subscription_expires = 59: out of range; write seconds from 60 to 86400";
+		"E lync_bridge_wire.watch_rate = 1.5: not a whole number; write a whole number from 0 to 100000";
+		'E lync_bridge_wire.watch_rates = 1: unknown key; did you mean "watch_rate"?';
+	} };
 	{ "a header with a line of its own", { lync_bridge_wire = { verification_header = "X: %s\r\nRoute: y" } }, {
 		'E lync_bridge_wire.verification_header = "X: %s\\x0D\\nRoute: y": not a header line; write "Name: value" with '
 			.. 'one %s, or false';
@@ -128,14 +137,19 @@ return {
 	-- the gateway's numbers
 	{ "gateway numbers", { lync_gateway_settings = {
 		connection_limit = 0, partner_connection_limit = 2.5, keep_alive_interval = "300",
-		stream_establishment_timeout = 3601, subscription_refresh_interval = 59, enable_logging_all_message_bodies = 1,
+		stream_establishment_timeout = 3601, subscription_refresh_interval = 59,
+		contact_authorization_days = 3651, partner_subscription_limit = 0, partner_recipient_limit = "many",
+		enable_logging_all_message_bodies = 1,
 		StreamInactivityTimeout = 600,
 	} }, {
 		"E lync_gateway_settings.StreamInactivityTimeout = 600: unknown key; did you mean \"stream_inactivity_timeout\"?";
 		"E lync_gateway_settings.connection_limit = 0: out of range; write a whole number from 1 to 100000";
+		"E lync_gateway_settings.contact_authorization_days = 3651: out of range; write a whole number from 1 to 3650";
 		"E lync_gateway_settings.enable_logging_all_message_bodies = 1: not a boolean; write true or false";
 		'E lync_gateway_settings.keep_alive_interval = "300": not a number; write a whole number from 1 to 86400';
 		"E lync_gateway_settings.partner_connection_limit = 2.5: not a whole number; write a whole number from 1 to 100000";
+		'E lync_gateway_settings.partner_recipient_limit = "many": not a number; write a whole number from 1 to 100000';
+		"E lync_gateway_settings.partner_subscription_limit = 0: out of range; write a whole number from 1 to 100000";
 		"E lync_gateway_settings.stream_establishment_timeout = 3601: out of range; write a whole number from 1 to 3600";
 		"E lync_gateway_settings.subscription_refresh_interval = 59: out of range; write a whole number from 60 to 604800";
 	} };
@@ -146,7 +160,8 @@ return {
 	{ "gateway settings as a list", { lync_gateway_settings = { 1000 } }, {
 		"E lync_gateway_settings[1] = 1000: unknown key; known are connection_limit, partner_connection_limit, "
 			.. "keep_alive_interval, stream_establishment_timeout, stream_inactivity_timeout, "
-			.. "subscription_refresh_interval, enable_logging_all_message_bodies, dialback_passphrase";
+			.. "subscription_refresh_interval, contact_authorization_days, partner_subscription_limit, "
+			.. "partner_recipient_limit, enable_logging_all_message_bodies, dialback_passphrase";
 	} };
 	{ "a passphrase that is too short, which is not shown", { lync_gateway_settings = { dialback_passphrase = "s3cr3t7" } }, {
 		"E lync_gateway_settings.dialback_passphrase: too short; write 8 to 1024 bytes";

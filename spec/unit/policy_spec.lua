@@ -45,6 +45,16 @@ describe("may", function ()
 		end);
 	end
 
+	it("lets who is on the contact list speak first", function ()
+		each(function (direction, kind)
+			for domain, verified in pairs { ["unverified.com"] = false; ["federated.com"] = true } do
+				local ok, flags = settings:may { direction = direction; kind = kind; contact = "romeo@" .. domain;
+					user = "bob@contoso.com"; listed = true };
+				assert.same({ true, { verified = verified; reply_only = false } }, { ok, flags });
+			end
+		end);
+	end);
+
 	it("refuses who is no partner", function ()
 		for _, domain in ipairs { "stranger.com", "x.federated.com", "federated.com.evil.com", "com", "contoso.com" } do
 			each(function (direction, kind)

@@ -41,6 +41,12 @@ establishment-timeout connection-timeout temporary-auth-failure wait remote-serv
 keep-alive-timeout - temporary-auth-failure wait remote-server-timeout
 inactive - temporary-auth-failure wait remote-server-timeout
 other-host not-authorized not-authorized cancel policy-violation
+not-on-contact-list policy-violation not-authorized auth forbidden
+no-memory resource-constraint temporary-auth-failure wait resource-constraint
+roster-full resource-constraint temporary-auth-failure wait resource-constraint
+subscription-limit resource-constraint temporary-auth-failure wait resource-constraint
+recipient-limit resource-constraint temporary-auth-failure wait resource-constraint
+partner-quarantined resource-constraint temporary-auth-failure wait resource-constraint
 ]];
 
 -- RFC 6120, 4.9.3, 6.5 and 8.3.3
@@ -79,7 +85,7 @@ describe("refusal", function ()
 
 	it("of what is our own fault says so", function ()
 		assert.same({ stream = "internal-server-error"; sasl = "temporary-auth-failure"; type = "cancel";
-			condition = "internal-server-error"; text = "out of memory" }, core.refusal("no-memory"));
+			condition = "internal-server-error"; text = "wrong use of a function" }, core.refusal("invalid"));
 	end);
 
 	it("is none of other words", function ()

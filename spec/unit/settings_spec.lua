@@ -172,7 +172,8 @@ describe("settings", function ()
 		assert.same({
 			connection_limit = 1000; partner_connection_limit = 20; keep_alive_interval = 300;
 			stream_establishment_timeout = 60; stream_inactivity_timeout = 600; subscription_refresh_interval = 28800;
-			enable_logging_all_message_bodies = false;
+			enable_logging_all_message_bodies = false; contact_authorization_days = 30;
+			partner_subscription_limit = 1000; partner_recipient_limit = 500;
 		}, (load()):gateway());
 	end);
 
@@ -203,12 +204,13 @@ describe("settings", function ()
 	it("has the bridge's defaults", function ()
 		assert.same({
 			access_edge = "sip.contoso.com"; port = 5061; fqdn = "xmpp.contoso.com"; listen = { "*:5061" }; min_tls = "1.2";
-			rate = 0; burst = 0;
+			rate = 0; burst = 0; subscription_refresh_interval = 28800;
 			wire = {
 				verification_header = "ms-asserted-verification-level: ms-source-verified-user=%s";
 				record_route = true; first_message_in_invite = false; accept_pager_message = true; imdn_method = "INFO";
 				first_message_wait = 5; answer_wait = 0.3; invite_timeout = 180; message_timeout = 60; imdn_wait = 300;
 				session_idle = 900; typing_interval = 5; typing_timeout = 30; options_interval = 60;
+				subscription_expires = 3600; notify_interval = 5; watch_rate = 20; ask_categories = true; tell_categories = true;
 			};
 		}, (load()):bridge());
 	end);
@@ -218,6 +220,7 @@ describe("settings", function ()
 			verification_header = false; record_route = false; first_message_in_invite = true; accept_pager_message = false;
 			imdn_method = "MESSAGE"; first_message_wait = 1.5; answer_wait = 0; invite_timeout = 30; message_timeout = 12.25;
 			imdn_wait = 60; session_idle = 60; typing_interval = 0.5; typing_timeout = 10; options_interval = 0;
+			subscription_expires = 60; notify_interval = 0.5; watch_rate = 0; ask_categories = false; tell_categories = false;
 		};
 		local settings, problems = load {
 			lync_access_edge = "Edge.Contoso.com:5062"; lync_access_edge_address = "2001:db8::20";
@@ -230,8 +233,17 @@ describe("settings", function ()
 			access_edge = "edge.contoso.com"; port = 5062; address = "2001:db8::20"; fqdn = "xmpp.contoso.com";
 			listen = { "192.0.2.10:5061", "[2001:db8::10]:5061" };
 			certificate = "a.pem"; key = "a.key"; cafile = "ca"; crlfile = "crl"; min_tls = "1.3"; rate = 15; burst = 30;
-			wire = wire;
+			wire = wire; subscription_refresh_interval = 28800;
 		}, settings:bridge());
+	end);
+
+	it("lets a subscription stand for a day at most", function ()
+		for interval, want in pairs { [60] = 60; [86399] = 86399; [86400] = 86400; [86401] = 86400; [604800] = 86400 } do
+			local settings, problems = load { lync_gateway_settings = { subscription_refresh_interval = interval } };
+			assert.same({}, problems);
+			assert.equal(want, settings:bridge().subscription_refresh_interval);
+			assert.equal(interval, settings:gateway().subscription_refresh_interval);
+		end
 	end);
 
 	it("takes a rate as a number", function ()

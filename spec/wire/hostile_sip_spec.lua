@@ -106,7 +106,8 @@ describe("hostile SIP", function ()
 	describe("in a dialog that is not there", function ()
 		for _, method in ipairs { "BYE", "INFO", "UPDATE", "NOTIFY", "MESSAGE", "INVITE", "REFER", "SUBSCRIBE", "BENOTIFY" } do
 			it("(" .. method .. " with a guessed tag) is answered 481", function ()
-				refused(481, nil, { method = method, To = "<sip:romeo@fabrikam.com>" .. TAG });
+				refused(481, nil, { method = method, To = "<sip:romeo@fabrikam.com>" .. TAG,
+					more = { { "Event", "presence" } } });
 			end);
 		end
 		it("(CANCEL of nothing) is answered 481", function () refused(481, nil, { method = "CANCEL" }); end);
@@ -172,10 +173,17 @@ describe("hostile SIP", function ()
 	end);
 
 	describe("that is not for us", function ()
-		for _, method in ipairs { "PUBLISH", "REGISTER", "PRACK", "FOO", "SUBSCRIBE", "BENOTIFY", "invite" } do
+		for _, method in ipairs { "PUBLISH", "REGISTER", "PRACK", "FOO", "BENOTIFY", "invite" } do
 			it("(" .. method .. ")", function ()
 				local response = refused(405, "method", { method = method });
-				assert.is_true(sip.has(response, "Allow", "MESSAGE"));
+				for _, allowed_method in ipairs { "MESSAGE", "SUBSCRIBE", "NOTIFY" } do
+					assert.is_true(sip.has(response, "Allow", allowed_method));
+				end
+			end);
+		end
+		for _, event in ipairs { "dialog", "presence.winfo", "vnd-microsoft-roaming-contacts" } do
+			it("(SUBSCRIBE to " .. event .. ")", function ()
+				refused(489, "event", { method = "SUBSCRIBE"; more = { { "Event", event } } });
 			end);
 		end
 		it("(Require of what is unknown)", function ()

@@ -113,12 +113,15 @@ describe("a partner's stanza", function ()
 			it(kind.." is taken in silence", function () silence_for(presence(kind)); end);
 		end
 		it("available is taken in silence", function () silence_for(presence(nil)); end);
-		it("subscribe is told that there is none", function ()
-			assert.equal("feature-not-implemented", error_for(presence("subscribe")));
+		it("subscribe is accepted, and taken back", function ()
+			presence("subscribe");
+			home:wait_stanza(function (s) return s.name == "presence" and s.attr.type == "subscribed"; end);
+			presence("unsubscribe");
+			home:wait_stanza(function (s) return s.name == "presence" and s.attr.type == "unsubscribed"; end);
 		end);
-		it("probe is told unavailable", function ()
+		it("probe of a stranger is told that there is no subscription", function ()
 			presence("probe");
-			home:wait_stanza(function (s) return s.name == "presence" and s.attr.type == "unavailable"; end);
+			home:wait_stanza(function (s) return s.name == "presence" and s.attr.type == "unsubscribed"; end);
 		end);
 		it("of no known type is refused", function ()
 			assert.equal("bad-request", error_for(presence("junk")));
@@ -158,7 +161,8 @@ describe("a partner's stanza", function ()
 	describe("that tries to write SIP", function ()
 		local known = {};
 		for name in ([[Via Max-Forwards From To Call-ID CSeq Contact User-Agent Allow Record-Route Route Content-Type
-			Content-Length ms-asserted-verification-level Ms-Conversation-ID Subject Content-Language Supported]]):gmatch("%S+") do
+			Content-Length ms-asserted-verification-level Ms-Conversation-ID Subject Content-Language Supported
+			Event Expires Accept]]):gmatch("%S+") do
 			known[name:lower()] = true;
 		end
 
