@@ -37,7 +37,7 @@ Component "contoso.com" "lync_gateway"
 	lync_partners = {
 		["fabrikam.com"] = {
 			-- Required. "federated": an organisation you trust; "public_verified": a public provider that vouches for its
-			-- users; "public_unverified": one that does not: its users may only answer.
+			-- users; "public_unverified": one that does not: its users may only answer, and see, who has added them.
 			partner_type = "federated";
 			description = "Fabrikam, contract 4711";
 			-- additional_domains = { "na.fabrikam.com" };
@@ -61,9 +61,11 @@ Component "contoso.com" "lync_gateway"
 	-- lync_sites = { ["site:Redmond"] = { "redmond.contoso.com", "bob@contoso.com" } }
 	-- lync_policy_grants = { ["carol@contoso.com"] = "SalesAccessPolicy" }
 
-	-- What Get-CsXmppGatewayConfiguration shows in Lync; these are the defaults.
+	-- What Get-CsXmppGatewayConfiguration shows in Lync, and presence; these are the defaults.
 	-- lync_gateway_settings = {
 	-- 	connection_limit = 1000; partner_connection_limit = 20; keep_alive_interval = 300;
 	-- 	stream_establishment_timeout = 60; stream_inactivity_timeout = 600;
-	-- 	subscription_refresh_interval = 28800; enable_logging_all_message_bodies = false;
+	-- 	subscription_refresh_interval = 28800; contact_authorization_days = 30;
+	-- 	partner_subscription_limit = 1000; partner_recipient_limit = 500;
+	-- 	enable_logging_all_message_bodies = false;
 	-- }
