@@ -1,14 +1,20 @@
--- `prosodyctl mod_lync_gateway …`: no server needed. Status 0: fine, 1: findings, 2: usage.
+-- `prosodyctl mod_lync_gateway COMMAND …`: no server needed. Status 0: fine, 1: findings, 2: usage.
 -- SPDX-License-Identifier: MIT
+--
+-- Each command is a library of its own, command_NAME: { usage = lines for the help, run(env, args) -> status }.
+-- env: print, core | nil + core_error, config (host -> options, as core.configmanager's getconfig), load(host) ->
+-- settings, problems; conflicts(loaded) -> host -> text.
 
 local command = {};
 
-local usage = [[
-Usage: prosodyctl mod_lync_gateway check --offline [HOST]
+-- In the order of the help.
+local names = {
+	"check";
+};
 
-  check --offline [HOST]   look over the configuration of HOST, or of every host
-                           that has lync_gateway; nothing is contacted
-]];
+local function library(name)
+	return module:require("command_"..name:gsub("%-", "_"));
+end
 
 local function has_module(value)
 	if type(value) == "string" then
@@ -20,7 +26,7 @@ local function has_module(value)
 	return false;
 end
 
--- config: host -> options (core.configmanager's getconfig)
+-- config -> sorted list of the hosts that have the gateway
 function command.hosts(config)
 	local hosts = {};
 	local everywhere = has_module(config["*"] and config["*"].modules_enabled);
@@ -35,25 +41,12 @@ function command.hosts(config)
 	return hosts;
 end
 
--- arg -> { offline, host } or nil, what is wrong
-function command.parse(arg)
-	local parsed = {};
-	if arg[1] ~= "check" then
-		return nil, arg[1] and ("Unknown command: "..arg[1]) or "A command is missing";
+function command.usage()
+	local lines = { "Usage: prosodyctl mod_lync_gateway COMMAND …", "" };
+	for _, name in ipairs(names) do
+		lines[#lines+1] = library(name).usage;
 	end
-	for i = 2, #arg do
-		if arg[i] == "--offline" then
-			parsed.offline = true;
-		elseif arg[i]:sub(1, 1) == "-" or parsed.host then
-			return nil, "Unexpected argument: "..arg[i];
-		else
-			parsed.host = arg[i];
-		end
-	end
-	if not parsed.offline then
-		return nil, "Only checks without the network are available: say --offline";
-	end
-	return parsed;
+	return table.concat(lines, "\n");
 end
 
 local function contains(list, item)
@@ -63,45 +56,30 @@ local function contains(list, item)
 	return false;
 end
 
--- env: core | nil + core_error, config, load(host) -> settings, problems; conflicts(hosts) -> problems; print
-function command.run(env, arg)
-	local print = env.print;
-	local parsed, wrong = command.parse(arg);
-	if not parsed then
-		print(wrong.."\n\n"..usage);
-		return 2;
-	end
-	if not env.core then
-		print("error: "..env.core_error);
-		return 1;
-	end
+-- Hosts that have the gateway, or the one asked for; nil and what is wrong.
+function command.select(env, host)
 	local hosts = command.hosts(env.config);
-	if parsed.host and not contains(hosts, parsed.host) then
-		print(("error: %s does not have lync_gateway: neither in modules_enabled nor as its component"):format(parsed.host));
-		return 1;
+	if host and not contains(hosts, host) then
+		return nil, ("%s does not have lync_gateway: neither in modules_enabled nor as its component"):format(host);
 	elseif #hosts == 0 then
-		print("error: no host has lync_gateway: neither in modules_enabled nor as a component");
+		return nil, "no host has lync_gateway: neither in modules_enabled nor as a component";
+	end
+	return host and { host } or hosts;
+end
+
+function command.run(env, arg)
+	local name = arg[1];
+	if name == "help" or name == "--help" or name == "-h" then
+		env.print(command.usage());
+		return 0;
+	elseif not name or not contains(names, name) then
+		env.print((name and "Unknown command: "..name or "A command is missing").."\n\n"..command.usage());
+		return 2;
+	elseif not env.core then
+		env.print("error: "..env.core_error);
 		return 1;
 	end
-	local findings, loaded = 0, {};
-	for _, host in ipairs(hosts) do
-		local settings, problems = env.load(host);
-		loaded[host] = { settings = settings };
-		if not parsed.host or parsed.host == host then
-			for _, problem in ipairs(problems) do
-				print(problem.text);
-			end
-			findings = findings + #problems;
-		end
-	end
-	for host, text in pairs(env.conflicts(loaded)) do
-		if not parsed.host or parsed.host == host then
-			print("error: "..text);
-			findings = findings + 1;
-		end
-	end
-	print(("%d host(s) checked, %d finding(s)"):format(parsed.host and 1 or #hosts, findings));
-	return findings == 0 and 0 or 1;
+	return library(name).run(env, { table.unpack(arg, 2) }, command);
 end
 
 return command;
