@@ -55,12 +55,18 @@ static void failing(struct lg_roster *r, struct lg_pair *p, uint64_t now)
 		lg_pair_todo(r, p, LG_T_SHOW);
 }
 
-/* Is the contact still there (A11)? */
+/* Is the contact still there (A11)? One who has not approved its Lync user does
+ * not answer to it: servers keep silent, or say "unsubscribed" (RFC 6121
+ * 4.3.2), so nothing follows from that. */
 static void due(struct lg_roster *r, struct lg_pair *p, uint64_t now)
 {
 	if (lg_pair_has(p, LG_F_STALE)) {
 		lg_pair_forget(r, p);
 		lg_pair_todo(r, p, LG_T_SHOW);
+	}
+	if (p->out != LG_OUT_GRANTED) {
+		lg_pair_todo(r, p, LG_T_GOON);
+		return;
 	}
 	lg_pair_set(r, p, LG_F_PROBED);
 	lg_pair_wait(r, p, &r->probed, now + LG_ROSTER_PROBE_WAIT);

@@ -4,7 +4,12 @@
  */
 #include "watch_priv.h"
 
-enum { MARGIN_MIN = 40, MARGIN_MAX = 900, SHARE = 8, AGAIN_MS = 60000 };
+enum {
+	MARGIN_MIN = SB_WATCH_MARGIN_MS / 1000, /* seconds */
+	MARGIN_MAX = 900,
+	SHARE = 8,
+	AGAIN_MS = 60000
+};
 
 bool sb_watch_rich(const struct sb_watches *w, const struct sb_watch *x)
 {

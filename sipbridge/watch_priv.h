@@ -26,6 +26,9 @@ struct sb_str sb_shared_str(const struct sb_shared *sh);
 int sb_share(struct sb_watches *w, struct sb_shared **at, struct sb_str s);
 void sb_unshare(struct sb_watches *w, struct sb_shared **at);
 
+/* The least time between a refresh and the end, where the grant allows it. */
+#define SB_WATCH_MARGIN_MS 40000
+
 static inline uint32_t sb_stamp(uint64_t ms)
 {
 	return (uint32_t)((ms + 99) / 100);

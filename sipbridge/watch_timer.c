@@ -15,12 +15,17 @@ static uint64_t min(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* When the plugin is asked before a refresh. */
+/* When the plugin is asked before a refresh: a minute ahead, 20 s where the
+ * grant is no longer than some minutes. Never at once: its word brings the next
+ * grant, and that would bring the next question. */
 static uint64_t due_ms(const struct sb_watch *x)
 {
-	uint64_t next = sb_stamp_ms(x->next);
+	uint64_t next = sb_stamp_ms(x->next), lead = SB_WATCH_DUE_MS;
+	uint64_t margin = sb_stamp_ms(x->u.expires) - next;
 
-	return next > SB_WATCH_DUE_MS ? next - SB_WATCH_DUE_MS : 1;
+	if (margin <= SB_WATCH_MARGIN_MS)
+		lead = margin / 2;
+	return next > lead ? next - lead : 1;
 }
 
 static uint64_t timer_n(const struct sb_watch *x)

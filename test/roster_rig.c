@@ -392,3 +392,12 @@ const char *ros_restart(struct ros *g)
 			  LG_OK);
 	return ros_worker(g, 1);
 }
+
+bool ros_begin(struct ros *g)
+{
+	return ros_init(g) &&
+	       CHECK_STR(ros_stanza(g, LG_P_SUBSCRIBE), "watch") &&
+	       CHECK_STR(ros_watch(g, SB_WATCH_ACTIVE, 200), "subscribed") &&
+	       CHECK_STR(ros_state(g, SB_PR_AVAILABLE, "in"),
+			 "show=available[in]");
+}

@@ -41,6 +41,8 @@ struct ros_change {
 /* False: a check has failed. contact romeo@fed.example, user
  * bob@contoso.com; the worker is ready. */
 bool ros_init(struct ros *g);
+/* And the contact watches the user, who is available, with a note. */
+bool ros_begin(struct ros *g);
 bool ros_init_limits(struct ros *g, struct lg_roster_limits limits);
 void ros_fini(struct ros *g);
 bool ros_settings(struct ros *g, struct ros_change change);

@@ -9,20 +9,11 @@
 #include "roster_rig.h"
 
 /* A contact that is subscribed and sees the user available. */
-static bool begin(struct ros *g)
-{
-	return ros_init(g) &&
-	       CHECK_STR(ros_stanza(g, LG_P_SUBSCRIBE), "watch") &&
-	       CHECK_STR(ros_watch(g, SB_WATCH_ACTIVE, 200), "subscribed") &&
-	       CHECK_STR(ros_state(g, SB_PR_AVAILABLE, "in"),
-			 "show=available[in]");
-}
-
 TEST(roster_life_contact)
 {
 	struct ros g;
 
-	REQUIRE(begin(&g));
+	REQUIRE(ros_begin(&g));
 	/* The same again is no news. */
 	CHECK_STR(ros_state(&g, SB_PR_AVAILABLE, "in"), "");
 	CHECK_STR(ros_state(&g, SB_PR_AVAILABLE, "out"), "show=available[out]");
@@ -52,7 +43,7 @@ TEST(roster_life_refused)
 {
 	struct ros g;
 
-	REQUIRE(begin(&g));
+	REQUIRE(ros_begin(&g));
 	CHECK_STR(ros_watch(&g, SB_WATCH_REFUSED, 403),
 		  "show=unavailable unsubscribed");
 	CHECK_STR(ros_record(&g), "");
@@ -71,7 +62,7 @@ TEST(roster_life_refused_again)
 {
 	struct ros g;
 
-	REQUIRE(begin(&g));
+	REQUIRE(ros_begin(&g));
 	ros_watch(&g, SB_WATCH_REFUSED, 403);
 	CHECK_STR(ros_stanza(&g, LG_P_SUBSCRIBE), "watch");
 	CHECK_STR(ros_watch(&g, SB_WATCH_ACTIVE, 200), "subscribed");
@@ -98,59 +89,12 @@ TEST(roster_life_forgotten)
 	ros_fini(&g);
 }
 
-/* interworking.md A11: no refresh for a contact that is not there. */
-TEST(roster_life_due)
-{
-	struct ros g;
-
-	REQUIRE(begin(&g));
-	CHECK_STR(ros_watch(&g, SB_WATCH_DUE, 0), "probe");
-	CHECK_STR(ros_after(&g, 20), "");
-	CHECK_STR(ros_gone(&g, ""), "watch");
-	CHECK_STR(ros_after(&g, 60), "");
-	CHECK_STR(ros_watch(&g, SB_WATCH_DUE, 0), "probe");
-	CHECK_STR(ros_stanza(&g, LG_P_UNSUBSCRIBED), "watch");
-	CHECK_STR(ros_watch(&g, SB_WATCH_DUE, 0), "probe");
-	CHECK_STR(ros_after(&g, 29), "");
-	CHECK_STR(ros_after(&g, 1), "unwatch show=unavailable");
-	CHECK_STR(ros_watch(&g, SB_WATCH_ENDED, 0), "");
-	CHECK_STR(ros_record(&g), "a- 0 0");
-	CHECK_STR(ros_after(&g, RIG_DAY), "");
-	/* Seen again; the answer to the probe follows with the state. */
-	CHECK_STR(ros_stanza(&g, LG_P_PROBE), "watch");
-	CHECK_STR(ros_watch(&g, SB_WATCH_ACTIVE, 200), "");
-	CHECK_STR(ros_state(&g, SB_PR_OFFLINE, ""), "show=unavailable");
-	ros_fini(&g);
-}
-
-TEST(roster_life_due_errors)
-{
-	struct ros g;
-	struct lg_stanza st = {.kind = LG_P_ERROR,
-			       .contact = SB_STR("romeo@fed.example"),
-			       .user = SB_STR("bob@contoso.com")};
-
-	REQUIRE(begin(&g));
-	ros_watch(&g, SB_WATCH_DUE, 0);
-	st.wait = true;
-	ros_feed(&g, &st);
-	CHECK_STR(ros_drain(&g), "watch");
-	ros_watch(&g, SB_WATCH_DUE, 0);
-	st.wait = false;
-	ros_feed(&g, &st);
-	CHECK_STR(ros_drain(&g), "");
-	CHECK_STR(ros_after(&g, 30), "unwatch show=unavailable");
-	/* A subscription of the contact wakes as well. */
-	CHECK_STR(ros_stanza(&g, LG_P_SUBSCRIBE), "watch subscribed");
-	ros_fini(&g);
-}
-
 /* What was shown stays for a minute while Lync cannot be reached. */
 TEST(roster_life_failing)
 {
 	struct ros g;
 
-	REQUIRE(begin(&g));
+	REQUIRE(ros_begin(&g));
 	CHECK_STR(ros_watch(&g, SB_WATCH_FAILING, 504), "");
 	CHECK_STR(ros_after(&g, 30), "");
 	CHECK_STR(ros_watch(&g, SB_WATCH_ACTIVE, 200), "");
@@ -166,22 +110,6 @@ TEST(roster_life_failing)
 	ros_fini(&g);
 }
 
-/* The wait for a probe's answer ends with the watch. */
-TEST(roster_life_due_failing)
-{
-	struct ros g;
-
-	REQUIRE(begin(&g));
-	CHECK_STR(ros_state(&g, SB_PR_OFFLINE, ""), "show=unavailable");
-	CHECK_STR(ros_watch(&g, SB_WATCH_DUE, 0), "probe");
-	CHECK_STR(ros_watch(&g, SB_WATCH_FAILING, 504), "");
-	CHECK_STR(ros_watch(&g, SB_WATCH_ACTIVE, 200), "");
-	CHECK_STR(ros_state(&g, SB_PR_BUSY, ""), "show=dnd");
-	CHECK_STR(ros_after(&g, 120), "");
-	CHECK_STR(ros_stanza(&g, LG_P_PROBE), "show=dnd");
-	ros_fini(&g);
-}
-
 /* Each doubt has its own time; none is for ever. */
 TEST(roster_life_doubts)
 {
@@ -189,7 +117,7 @@ TEST(roster_life_doubts)
 	struct ros g;
 
 	/* A watch fails shortly before the worker's loss is a minute ago. */
-	REQUIRE(begin(&g));
+	REQUIRE(ros_begin(&g));
 	ros_worker(&g, 0);
 	CHECK_STR(ros_worker(&g, 1), "watch");
 	CHECK_STR(ros_after(&g, 50), "");
@@ -200,7 +128,7 @@ TEST(roster_life_doubts)
 	ros_fini(&g);
 
 	/* The worker dies again and again. */
-	REQUIRE(begin(&g));
+	REQUIRE(ros_begin(&g));
 	for (int i = 0; i < 11; i++) {
 		ros_worker(&g, 0);
 		CHECK_STR(ros_worker(&g, 1), "watch");
@@ -212,7 +140,7 @@ TEST(roster_life_doubts)
 	ros_fini(&g);
 
 	/* Thirty watches at one a second take half a minute longer. */
-	REQUIRE(begin(&g));
+	REQUIRE(ros_begin(&g));
 	for (int i = 0; i < 29; i++) {
 		snprintf(user, sizeof(user), "u%d@contoso.com", i);
 		g.user = user;
@@ -230,7 +158,7 @@ TEST(roster_life_worker)
 {
 	struct ros g;
 
-	REQUIRE(begin(&g));
+	REQUIRE(ros_begin(&g));
 	ros_load(&g, "ag 20717 0");
 	ros_subscribe(&g, 1, false);
 	CHECK_STR(ros_available(&g, "r", "dnd", 1, ""), "tell=dnd");

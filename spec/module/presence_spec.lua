@@ -324,8 +324,17 @@ describe("presence", function ()
 		end);
 	end);
 
+	it("a contact that has not approved the user is not asked before a refresh", function ()
+		watched();
+		assert.same({ to_bridge("watch PAIR verified notes") }, event("watch", { watch = "due" }));
+		assert.same({}, passes(60));
+	end);
+
 	describe("before a refresh", function ()
-		before_each(function () watched(); end);
+		before_each(function ()
+			watched();
+			granted();
+		end);
 
 		it("the contact is probed, and any answer lets it go on", function ()
 			assert.same({ out("probe") }, event("watch", { watch = "due" }));
@@ -348,7 +357,7 @@ describe("presence", function ()
 			assert.same({}, passes(29));
 			assert.same({ to_bridge("unwatch PAIR"); out("unavailable") }, passes(1));
 			assert.same({}, passes(7200));
-			assert.same({ to_bridge("watch PAIR verified notes") }, arrives(nil));
+			assert.same({ to_bridge("watch PAIR verified notes"); to_bridge("presence PAIR available verified notes") }, arrives(nil));
 		end);
 	end);
 end);
