@@ -9,7 +9,9 @@ local command = {};
 
 -- In the order of the help.
 local names = {
-	"check"; "import"; "lync-commands";
+	"check";
+	"import";
+	"lync-commands";
 };
 
 local function library(name)

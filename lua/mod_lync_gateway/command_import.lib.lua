@@ -4,7 +4,7 @@
 local json = require "util.json";
 local resolve_relative_path = require "util.paths".resolve_relative_path;
 
-local options = module:require "options";
+local managed = module:require "managed";
 local read = module:require "import_read";
 local map = module:require "import_map";
 local plan = module:require "import_plan";
@@ -64,15 +64,6 @@ local function read_file(file)
 	return bytes or "";
 end
 
--- The options of the host that bear on validation, as they stand in the configuration.
-local function raw_options(env, host)
-	local raw, config = {}, env.config[host];
-	for _, key in ipairs(options.keys) do
-		raw[key] = config[key];
-	end
-	return raw;
-end
-
 local function one_host(env, command, wanted)
 	local hosts, missing = command.select(env, wanted);
 	if not hosts then
@@ -83,19 +74,40 @@ local function one_host(env, command, wanted)
 	return hosts[1];
 end
 
-local function outcome_of(env, host, items, parsed)
+-- Put into the managed file what is new or different: true | nil, what is wrong
+local function write(env, host, own, doc, items, file)
+	local comments = { "-- Imported from "..text.printable(file:match("[^/]+$") or file, 200) };
+	for _, item in ipairs(items) do
+		if plan.writes(item) then
+			if item.kind == "settings" then
+				managed.set_settings(doc, host, item.merged);
+			else
+				local set = item.kind == "partner" and managed.set_partner or managed.set_policy;
+				set(doc, host, item.name, item.merged, item.status == "new" and comments or nil);
+			end
+		end
+	end
+	local errors = managed.check(env.core, host, own, doc);
+	if errors[1] then
+		return nil, "nothing was written: with these entries the configuration would have a mistake: "..errors[1].text;
+	end
+	return managed.save(doc, env.managed_path, env.config_file);
+end
+
+local function outcome_of(env, host, own, doc, items, parsed)
 	local count = report.count(items);
 	if count.written == 0 then
 		return { committed = false; message = "Nothing to write." };
 	elseif not parsed.commit then
-		return { committed = false; message = ("Dry run: nothing was written. --commit writes %d object(s)."):format(count.written) };
+		return { committed = false; message = ("Dry run: nothing was written. --commit writes %d object(s) into %s.")
+			:format(count.written, env.managed_path) };
 	end
-	local path, err = import.write(env, host, items);
-	if not path then
+	local ok, err = write(env, host, own, doc, items, parsed.file);
+	if not ok then
 		return nil, err;
 	end
-	return { committed = true; path = path;
-		message = ("Wrote %d object(s) into %s. prosodyctl reload takes them over."):format(count.written, path) };
+	return { committed = true; path = env.managed_path; message = ("Wrote %d object(s) into %s; prosodyctl reload puts "
+		.."them in force."):format(count.written, env.managed_path) };
 end
 
 local function fail(env, parsed, message, status, line)
@@ -105,6 +117,29 @@ local function fail(env, parsed, message, status, line)
 		env.print("error: "..message);
 	end
 	return status;
+end
+
+-- content of the file | nil, what is wrong, line
+local function load(file)
+	local bytes, unreadable = read_file(file);
+	if not bytes then
+		return nil, unreadable;
+	end
+	local content, problem = read.bytes(bytes);
+	if not content then
+		return nil, ("%s%s: %s%s"):format(text.printable(file, 1024), problem.line and ", line "..problem.line or "",
+			problem.format and problem.format..": " or "", problem.text), problem.line;
+	end
+	return content;
+end
+
+-- The managed file | nil, what is wrong
+local function load_managed(env)
+	if not env.managed_path then
+		return nil, "lync_partners_file = false: there is no file that commands write; take that line out of the "
+			.."configuration";
+	end
+	return managed.read(env.managed_path);
 end
 
 -- command: the library `command`
@@ -118,23 +153,21 @@ function import.run(env, args, command)
 	if not host then
 		return fail(env, parsed, missing, status);
 	end
-	local bytes, unreadable = read_file(parsed.file);
-	if not bytes then
-		return fail(env, parsed, unreadable, 1);
+	local content, unreadable, line = load(parsed.file);
+	local doc, unmanaged = load_managed(env);
+	if not content or not doc then
+		return fail(env, parsed, unreadable or unmanaged, 1, line);
 	end
-	local content, problem = read.bytes(bytes);
-	if not content then
-		return fail(env, parsed, ("%s%s: %s%s"):format(text.printable(parsed.file, 1024),
-			problem.line and ", line "..problem.line or "", problem.format and problem.format..": " or "", problem.text), 1,
-			problem.line);
-	end
-	local raw = raw_options(env, host);
-	local items = plan.make(env.core, host, raw, map.items(content.rows), parsed);
-	local outcome, failed = outcome_of(env, host, items, parsed);
+	local own = env.raw(host);
+	local raw = managed.merge(host, own, doc);
+	local items = plan.make(env.core, host, raw, map.items(content.rows),
+		{ own = own; accept_numbers = parsed.accept_numbers });
+	local outcome, failed = outcome_of(env, host, own, doc, items, parsed);
 	if not outcome then
 		return fail(env, parsed, failed, 1);
 	end
-	local head = { file = text.printable(parsed.file, 1024); format = content.format; encoding = content.encoding; host = host };
+	local head = { file = text.printable(parsed.file, 1024); format = content.format; encoding = content.encoding;
+		host = host };
 	local general = report.general(items, raw);
 	if parsed.json then
 		env.print(json.encode_ordered(report.table(head, items, general, outcome)));
@@ -142,11 +175,6 @@ function import.run(env, args, command)
 		env.print(report.text(head, items, general, outcome));
 	end
 	return report.status(report.count(items));
-end
-
--- Write what is new or different through the managed file: its path | nil, what is wrong
-function import.write()
-	return nil, "writing is not available yet";
 end
 
 return import;

@@ -15,7 +15,7 @@ local NAMESPACE = "http://schemas.microsoft.com/powershell/2004/04";
 local DEPTH = 64; -- elements within each other
 local ELEMENTS = 500000;
 local PROPERTIES = 256; -- of an object
-local ITEMS = 10000; -- of a list, and objects of a file
+local ITEMS = 5000; -- of a list, and objects of a file
 
 local NULL = {};
 

@@ -5,7 +5,7 @@ local text = module:require "import_text";
 
 local csv = {};
 
-local ROWS = 10000;
+local ROWS = 5000;
 local COLUMNS = 256;
 
 local function fail(line, message)
@@ -132,6 +132,9 @@ function csv.read(s)
 		end
 		if #rows > ROWS then
 			return fail(begun, ("more than %d rows"):format(ROWS));
+		end
+		if next_position > #s and s:sub(-1) ~= "\n" then
+			return fail(begun, "the last line has no end; was the file cut off? If it is complete, add a line break");
 		end
 		position, line = next_position, next_line;
 	end

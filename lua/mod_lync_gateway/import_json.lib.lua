@@ -10,7 +10,7 @@ local text = module:require "import_text";
 local reader = {};
 
 local DEPTH = 16;
-local OBJECTS = 10000;
+local OBJECTS = 5000;
 local PROPERTIES = 256;
 local CLOSES = { ["{"] = "}"; ["["] = "]" };
 
@@ -88,8 +88,10 @@ local function spans(s)
 		end
 		position = s:find("[^ \t\r\n]", after);
 		char = position and s:sub(position, position);
-		if not is_array then
-			return position and fail(s, position, "more after the end of the object") or result;
+		if not is_array and position then
+			return fail(s, position, "more after the end of the object");
+		elseif not is_array then
+			return result;
 		elseif char == "]" then
 			break;
 		elseif char ~= "," then
@@ -156,6 +158,9 @@ local function add(rows, object, line)
 				return nil, problem;
 			end
 			rows[#rows+1] = row;
+			if #rows > OBJECTS then
+				return nil, { line = line; text = ("more than %d objects"):format(OBJECTS) };
+			end
 		end
 		return true;
 	end

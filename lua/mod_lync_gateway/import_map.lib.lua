@@ -3,119 +3,16 @@
 --
 -- Whether an entry is valid is not asked here: the core says so (import_plan). An item is
 -- { line, cmdlet, kind = "partner"|"policy"|"settings"|nil, name, entry = { key = value }, errors = { text },
--- remarks = { text }, lost = { { name, value, why, lossy } }, guessed = { text } }. errors: the row cannot be read;
--- lossy: the export lacks what it should have; guessed: a number of an enumeration was taken for the value at that place
--- of Microsoft's list, which no document says.
+-- remarks = { text }, lost = { { name, value, why, lossy } }, guessed = { text } }. errors: it cannot be read;
+-- lossy: the export lacks what it should have; guessed: a number of an enumeration was taken for the value that has
+-- this place in Microsoft's list, which no document says.
 
 local text = module:require "import_text";
+local values_of = module:require "import_values";
 
 local map = {};
 
-local printable = text.printable;
-
--- ---- values
-
--- A value as text, when it is one; nil otherwise.
-local function as_text(value)
-	if type(value) == "table" then
-		return value.kind == "enum" and (value.name or tostring(value.number))
-			or value.kind == "object" and value.text or nil;
-	end
-	return value ~= nil and tostring(value) or nil;
-end
-
-function map.show(value)
-	if type(value) == "table" and value.kind == "list" then
-		local items = {};
-		for i = 1, math.min(#value, 8) do
-			items[i] = printable(tostring(value[i]), 40);
-		end
-		return "{ "..table.concat(items, ", ")..(#value > 8 and ", …" or "").." }";
-	elseif type(value) == "table" and value.kind == "secret" then
-		return "(encrypted)";
-	end
-	local shown = as_text(value);
-	return shown and printable(shown) or "(an object)";
-end
-
--- The name of a .NET type in place of a value: the export did not go that deep.
-local function is_type_name(s)
-	return s:find("^System%.[%w.]+") or s:find("^Microsoft%.[%w.]+") or s:find("^@{");
-end
-
-local read = {};
-
-function read.text(value)
-	local s = as_text(value);
-	if s == nil then
-		return nil, "not a text";
-	end
-	return s ~= "" and s or nil;
-end
-
-function read.boolean(value)
-	local word = as_text(value);
-	word = word and word:lower();
-	if word == "true" or word == "false" then
-		return word == "true";
-	end
-	return nil, "neither True nor False";
-end
-
-function read.number(value)
-	local n = tonumber(as_text(value));
-	n = n and math.tointeger(n);
-	return n, n == nil and "not a whole number" or nil;
-end
-
-function read.list(value)
-	if type(value) == "table" and value.kind == "list" then
-		local list = {};
-		for i, item in ipairs(value) do
-			list[i] = tostring(item);
-		end
-		return #list > 0 and list or nil;
-	end
-	local s = as_text(value);
-	if not s or is_type_name(s) then
-		return nil, nil, "this export has the name of its type in place of the list; export with Export-Clixml";
-	end
-	local list = {};
-	for item in s:gmatch("[^%s,;]+") do
-		list[#list+1] = item;
-	end
-	return #list > 0 and list or nil;
-end
-
--- In the order of Microsoft's lists.
-local types = {
-	{ "Federated", "federated" }; { "PublicVerified", "public_verified" }; { "PublicUnverified", "public_unverified" };
-};
-local negotiations = { { "Required", "required" }; { "Optional", "optional" }; { "NotSupported", "not_supported" } };
-
-local function enumeration(words)
-	return function (value)
-		local word = as_text(value);
-		if type(value) == "table" and value.kind == "enum" and value.name then
-			word = value.name;
-		end
-		if word == nil then
-			return nil, "not the name of a value";
-		end
-		for _, pair in ipairs(words) do
-			if pair[1]:lower() == word:lower() then
-				return pair[2];
-			end
-		end
-		local n = word:find("^%s*%d+%s*$") and math.tointeger(tonumber(word));
-		if n and words[n + 1] then
-			return words[n + 1][2], nil, nil, words[n + 1][1];
-		end
-		return word; -- the core knows what is valid
-	end;
-end
-
-local negotiation = enumeration(negotiations);
+local printable, as_text, read = text.printable, values_of.as_text, values_of.read;
 
 -- ---- what each cmdlet gives
 
@@ -133,11 +30,11 @@ local kinds = {
 		cmdlet = "Get-CsXmppAllowedPartner"; pattern = "XmppAllowedPartner";
 		tell = { "PartnerType", "TlsNegotiation", "SaslNegotiation" };
 		keys = {
-			{ "PartnerType", "partner_type", enumeration(types) };
-			{ "Description", "description", read.text };
+			{ "PartnerType", "partner_type", read.partner_type };
+			{ "Description", "description", read.line };
 			{ "AdditionalDomains", "additional_domains", read.list };
-			{ "TlsNegotiation", "tls_negotiation", negotiation };
-			{ "SaslNegotiation", "sasl_negotiation", negotiation };
+			{ "TlsNegotiation", "tls_negotiation", read.negotiation };
+			{ "SaslNegotiation", "sasl_negotiation", read.negotiation };
 			{ "SupportDialbackNegotiation", "support_dialback_negotiation", read.boolean };
 			{ "EnableKeepAlive", "enable_keep_alive", read.boolean };
 			{ "ConnectionLimit", "connection_limit", read.number };
@@ -202,9 +99,12 @@ local function read_keys(item, values, kind)
 		local name, ours, reader = key[1], key[2], key[3];
 		known[name] = true;
 		if values[name] ~= nil then
-			local value, problem, lost, guess = reader(values[name]);
-			local shown = key.secret and "(not shown)" or map.show(values[name]);
+			local value, problem, lost, guess, remark = reader(values[name]);
+			local shown = key.secret and "(not shown)" or values_of.show(values[name]);
 			item.entry[ours] = value;
+			if remark then
+				add(item.remarks, "%s: %s", name, remark);
+			end
 			if problem then
 				add(item.errors, "%s = %s: %s", name, shown, problem);
 			elseif lost then
@@ -223,7 +123,7 @@ local function read_keys(item, values, kind)
 	end
 	table.sort(names);
 	for _, name in ipairs(names) do
-		item.lost[#item.lost+1] = { name = printable(name, 60); value = map.show(values[name]);
+		item.lost[#item.lost+1] = { name = printable(name, 60); value = values_of.show(values[name]);
 			why = kind.why[name] or "not a setting that this gateway knows" };
 	end
 end
@@ -244,8 +144,8 @@ end
 function finish.settings(item)
 	item.name = "global";
 	if item.entry.enable_logging_all_message_bodies then
-		add(item.remarks, "EnableLoggingAllMessageBodies: this gateway never writes what a message says into its logs, "
-			.."whatever this says");
+		add(item.remarks, "EnableLoggingAllMessageBodies is True: what people write may then stand in this server's "
+			.."logs, too");
 	end
 end
 

@@ -1,9 +1,11 @@
 -- Items of import_map against the settings of a host: new, same, differs or refused, by what the core says.
 -- SPDX-License-Identifier: MIT
 --
--- plan.make(core, host, raw, items, options) adds to each item: status = "new"|"same"|"differs"|"refused"; changes =
--- { { key, old, new } }; problems = of the core; row, methods of a partner; merged = the whole entry to write. raw: the
--- options of the host as they are now. A key that the export does not give stays as it is; nothing is removed.
+-- plan.make(core, host, raw, items, options) adds to each item: status = "new"|"same"|"differs"|"refused";
+-- changes = { { key, old, new } }; problems = of the core; row, methods of a partner; merged = the whole entry to
+-- write; blocked = { text }: stands in Prosody's configuration, which no command writes; unconfirmed. raw: the options
+-- of the host as they are now, of which options.own stand in Prosody's configuration. A key that the export does not
+-- give stays as it is; nothing is removed.
 
 local plan = {};
 
@@ -51,6 +53,8 @@ local function of_option(problems, option)
 	end
 	return result;
 end
+
+local BLOCKED = "%s stands in Prosody's configuration, which this command does not write: change it there";
 
 -- ---- partners
 
@@ -100,7 +104,7 @@ local function configured(core, host, raw)
 	return names;
 end
 
-local function plan_partner(core, host, raw, item, names)
+local function plan_partner(core, host, raw, item, names, own_has)
 	item.problems, item.changes = {}, {};
 	if not item.name then
 		return set_status(item);
@@ -111,6 +115,7 @@ local function plan_partner(core, host, raw, item, names)
 	item.existing = existing ~= nil;
 	if existing then
 		item.name = names[item.domain];
+		item.is_own = own_has("lync_partners", item.name);
 	end
 	item.merged = copy(existing);
 	for key, value in pairs(item.entry) do
@@ -152,7 +157,7 @@ end
 
 -- ---- policies and settings
 
-local function plan_policy(core, host, raw, item, seen)
+local function plan_policy(core, host, raw, item, seen, own_has)
 	item.problems, item.changes = {}, {};
 	if not item.name then
 		return set_status(item);
@@ -162,6 +167,7 @@ local function plan_policy(core, host, raw, item, seen)
 	seen[item.name] = true;
 	local policies = copy(raw.lync_access_policies);
 	item.existing = policies[item.name] ~= nil;
+	item.is_own = own_has("lync_access_policies", item.name);
 	item.merged = { enable_xmpp_access = item.entry.enable_xmpp_access };
 	item.changes = item.existing and changes({ "enable_xmpp_access" }, copy(policies[item.name]), item.merged) or {};
 	local _, problems = core.settings(host, with(raw, "lync_access_policies",
@@ -172,16 +178,17 @@ end
 
 plan.settings_keys = {
 	"connection_limit", "partner_connection_limit", "keep_alive_interval", "stream_establishment_timeout",
-	"stream_inactivity_timeout", "subscription_refresh_interval", "enable_logging_all_message_bodies", "dialback_passphrase",
+	"stream_inactivity_timeout", "subscription_refresh_interval", "enable_logging_all_message_bodies",
+	"dialback_passphrase",
 };
 
-local function plan_settings(core, host, raw, item, seen)
+-- Settings are written key by key.
+local function plan_settings(core, host, raw, item, seen, own_has)
 	if seen.settings then
 		item.errors[#item.errors+1] = "the file has the gateway's settings twice; take one of them out";
 	end
 	seen.settings = true;
 	local now = copy(raw.lync_gateway_settings);
-	item.existing = next(now) ~= nil;
 	item.merged = copy(now);
 	for key, value in pairs(item.entry) do
 		item.merged[key] = value;
@@ -194,38 +201,52 @@ local function plan_settings(core, host, raw, item, seen)
 	old.dialback_passphrase = now.dialback_passphrase;
 	new.dialback_passphrase = item.merged.dialback_passphrase;
 	item.changes = changes(plan.settings_keys, old, new);
+	item.existing = true; -- there are always settings: the defaults
 	set_status(item);
-	if item.status == "new" and #item.changes == 0 then
-		item.status = "same"; -- all of them are what holds anyway
-	elseif item.status == "new" then
-		item.status = "differs"; -- there are settings without any being written: the defaults
+	item.merged = {};
+	for _, change in ipairs(item.changes) do
+		if own_has("lync_gateway_settings", change.key) then
+			item.blocked[#item.blocked+1] = BLOCKED:format(change.key);
+		else
+			item.merged[change.key] = change.new;
+		end
 	end
 end
 
 local planners = { policy = plan_policy; settings = plan_settings };
 
--- options: { accept_numbers = boolean }
+-- options: { own = options in Prosody's configuration, accept_numbers = boolean }
 function plan.make(core, host, raw, items, options)
 	local names, seen = configured(core, host, raw), {};
+	local function own_has(option, name)
+		local own = (options.own or {})[option];
+		return type(own) == "table" and own[name] ~= nil;
+	end
 	for _, item in ipairs(items) do
+		item.blocked = {};
 		if item.kind == "partner" then
-			plan_partner(core, host, raw, item, names);
+			plan_partner(core, host, raw, item, names, own_has);
 		elseif item.kind then
-			planners[item.kind](core, host, raw, item, seen);
+			planners[item.kind](core, host, raw, item, seen, own_has);
 		else
 			item.problems, item.changes, item.status = {}, {}, "refused";
 		end
 	end
 	plan_claims(core, host, raw, items);
 	for _, item in ipairs(items) do
-		item.unconfirmed = #item.guessed > 0 and not options.accept_numbers or nil;
+		item.unconfirmed = #item.guessed > 0 and item.status ~= "refused" and item.status ~= "same"
+			and not options.accept_numbers or nil;
+		if item.is_own and item.status == "differs" then
+			item.blocked[1] = BLOCKED:format("it");
+		end
 	end
 	return items;
 end
 
 -- Whether --commit writes the item.
 function plan.writes(item)
-	return (item.status == "new" or item.status == "differs") and not item.unconfirmed;
+	return (item.status == "new" or item.status == "differs") and not item.unconfirmed
+		and not (item.is_own or item.kind == "settings" and next(item.merged) == nil);
 end
 
 return plan;

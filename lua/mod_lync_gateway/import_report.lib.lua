@@ -64,12 +64,12 @@ local function title(item)
 	elseif item.kind == "policy" and item.name then
 		return "Policy "..text.printable(item.name, 256);
 	end
-	return item.name and text.printable(item.name, 256) or "?";
+	return item.name and text.printable(item.name, 256) or "Object";
 end
 
 local function item_lines(add, item)
 	local status = item.status;
-	if item.unconfirmed and status ~= "refused" then
+	if item.unconfirmed then
 		status = status..", not confirmed";
 	end
 	add("%s (line %d%s): %s", title(item), item.line, item.cmdlet and ", "..item.cmdlet or "", status);
@@ -93,6 +93,9 @@ local function item_lines(add, item)
 	for _, problem in ipairs(item.problems) do
 		add("  %s: %s", problem.level == "error" and "error" or "warning", problem.text);
 	end
+	for _, message in ipairs(item.status ~= "refused" and item.blocked or {}) do
+		add("  error: %s", message);
+	end
 	for _, message in ipairs(item.guessed) do
 		add("  guessed: %s", message);
 	end
@@ -105,12 +108,12 @@ local function item_lines(add, item)
 end
 
 function report.count(items)
-	local n = { new = 0; same = 0; differs = 0; refused = 0; unconfirmed = 0; lossy = 0; warnings = 0; written = 0 };
+	local n = { new = 0; same = 0; differs = 0; refused = 0; unconfirmed = 0; blocked = 0; lossy = 0; warnings = 0;
+		written = 0 };
 	for _, item in ipairs(items) do
 		n[item.status] = n[item.status] + 1;
-		if item.unconfirmed and item.status ~= "refused" then
-			n.unconfirmed = n.unconfirmed + 1;
-		end
+		n.unconfirmed = n.unconfirmed + (item.unconfirmed and 1 or 0);
+		n.blocked = n.blocked + (#item.blocked > 0 and 1 or 0);
 		for _, lost in ipairs(item.lost) do
 			n.lossy = n.lossy + (lost.lossy and 1 or 0);
 		end
@@ -124,7 +127,7 @@ end
 
 -- 1: something of the file did not or would not get in.
 function report.status(count)
-	return (count.refused > 0 or count.unconfirmed > 0 or count.lossy > 0) and 1 or 0;
+	return count.refused + count.unconfirmed + count.blocked + count.lossy > 0 and 1 or 0;
 end
 
 -- Remarks about all of it: { text }
@@ -158,7 +161,7 @@ function report.text(head, items, general, outcome)
 	add("%d object(s): %d new, %d same, %d different, %d refused, %d not confirmed; %d warning(s)", #items, n.new, n.same,
 		n.differs, n.refused, n.unconfirmed, n.warnings);
 	if n.unconfirmed > 0 then
-		add("Not confirmed: compare with the Lync side what was guessed, then say --accept-numbers, or export with "
+		add("%s", "Not confirmed: compare what was guessed with the Lync side and say --accept-numbers, or export with "
 			.."Export-Clixml.");
 	end
 	add("%s", outcome.message);
@@ -191,7 +194,8 @@ end
 local function item_table(item)
 	local result = { line = item.line; cmdlet = item.cmdlet; kind = item.kind; name = item.name; status = item.status;
 		confirmed = not item.unconfirmed; entry = entry_table(item.entry); row = item.row;
-		methods = item.methods and list(item.methods); errors = list(item.errors); notes = list(item.remarks);
+		methods = item.methods and list(item.methods); errors = list(item.errors);
+		blocked = list(item.blocked); notes = list(item.remarks);
 		guessed = list(item.guessed); warnings = array {}; changes = array {}; not_taken_over = array {} };
 	for _, problem in ipairs(item.problems) do
 		local where = problem.level == "error" and result.errors or result.warnings;
