@@ -9,7 +9,7 @@ local command = {};
 
 -- In the order of the help.
 local names = {
-	"check";
+	"check"; "partner"; "policy"; "gateway";
 };
 
 local function library(name)
