@@ -53,7 +53,7 @@ function module.command(arg)
 			local _, problems = plan.make(hosts, function () end, bridges.equal);
 			return problems;
 		end;
-		print = print;
+		print = print; input = function () return io.read("l"); end;
 	}, arg);
 end
 

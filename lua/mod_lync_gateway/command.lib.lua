@@ -9,9 +9,8 @@ local command = {};
 
 -- In the order of the help.
 local names = {
-	"check";
-	"import";
-	"lync-commands";
+	"check"; "partner"; "policy"; "gateway";
+	"import"; "lync-commands";
 };
 
 local function library(name)

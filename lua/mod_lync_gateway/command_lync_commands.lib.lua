@@ -25,8 +25,8 @@ local function partners_of(settings)
 		for _, domain in ipairs(more) do
 			domains[#domains+1] = domain;
 		end
-		partners[#partners+1] = { domain = primary; domains = domains; description = info.description;
-			disabled = info.disabled };
+		info.domains = domains;
+		partners[#partners+1] = info;
 	end
 	return partners;
 end
@@ -67,7 +67,7 @@ local function strings(raw)
 	return result;
 end
 
--- Settings of the core, options of the host -> { host, fqdn, edge, addresses, partners, policies, grants }
+-- Settings of the core, options of the host -> facts of lync_commands
 local function facts_of(host, settings, config)
 	local bridge = settings:bridge();
 	return { host = host; fqdn = idna_to_ascii(bridge.fqdn) or bridge.fqdn; edge = bridge.access_edge;

@@ -176,10 +176,11 @@ function finish.policy(item, values)
 			.."need it; see lync-commands");
 	end
 	if item.name:sub(1, 5) == "site:" then
-		add(item.remarks, "who belongs to the site is not in the export: list domains or addresses in lync_sites[%q]",
-			printable(item.name));
+		add(item.remarks, "who belongs to the site is not in the export; afterwards say prosodyctl mod_lync_gateway policy "
+			.."set %s members+=DOMAIN", values_of.shell_word(item.name));
 	elseif item.name ~= "global" then
-		add(item.remarks, "whom it is granted to is not in the export: prosodyctl mod_lync_gateway policy grant");
+		add(item.remarks, "whom it is granted to is not in the export; afterwards say prosodyctl mod_lync_gateway policy "
+			.."grant USER %s", values_of.shell_word(item.name));
 	end
 end
 

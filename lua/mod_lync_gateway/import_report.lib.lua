@@ -164,6 +164,9 @@ function report.text(head, items, general, outcome)
 		add("%s", "Not confirmed: compare what was guessed with the Lync side and say --accept-numbers, or export with "
 			.."Export-Clixml.");
 	end
+	if n.blocked > 0 then
+		add("Not written: %d object(s), because of what stands in Prosody's configuration.", n.blocked);
+	end
 	add("%s", outcome.message);
 	return table.concat(lines, "\n");
 end
@@ -216,7 +219,8 @@ function report.table(head, items, general, outcome)
 	for i, item in ipairs(items) do
 		objects[i] = item_table(item);
 	end
-	local summary = { warnings = count.warnings; not_confirmed = count.unconfirmed };
+	local summary = { warnings = count.warnings; not_confirmed = count.unconfirmed;
+		blocked = count.blocked };
 	for _, status in ipairs(statuses) do
 		summary[status] = count[status];
 	end

@@ -34,6 +34,12 @@ function values.show(value)
 	return shown and printable(shown) or "(an object)";
 end
 
+-- A word that may be pasted into a shell
+function values.shell_word(s)
+	s = printable(s, 256);
+	return s:find("^[%w._:@-]+$") and s or "'"..s:gsub("'", "'\\''").."'";
+end
+
 -- The name of a .NET type in place of a value: the export did not go that deep.
 local function is_type_name(s)
 	return s:find("^System%.[%w.]+") or s:find("^Microsoft%.[%w.]+") or s:find("^@{");

@@ -2,8 +2,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- lync_commands.render(facts) -> text. It depends on the facts alone and has a fixed order, so that two runs can be
--- compared. facts: { host, fqdn, edge, addresses = { IP }, partners = { { domain, domains, description, disabled } },
--- policies = nil or { name = may }, grants = { user = policy } }.
+-- compared. facts: { host, fqdn, edge, addresses = { IP }, partners = { settings:partner() with domains = all of its
+-- domains }, policies = nil or { name = may }, grants = { user = policy } }.
 
 local idna_to_ascii = require "util.encodings".idna.to_ascii;
 local text = module:require "import_text";
@@ -12,9 +12,14 @@ local lync_commands = {};
 
 -- ---- words of PowerShell and of a zone file
 
+-- Control characters, and what may count as the end of a line
+local function one_line(s)
+	return (s:gsub("%c", " "):gsub("\u{2028}", " "):gsub("\u{2029}", " "):gsub("\xC2[\x80-\x9F]", " "));
+end
+
 -- Within single quotes PowerShell takes the typographic ones for quotes, too; each is doubled.
 function lync_commands.quote(s)
-	s = s:gsub("%c", " "):gsub("'", "''");
+	s = one_line(s):gsub("'", "''");
 	for _, quote in ipairs { "\u{2018}", "\u{2019}", "\u{201A}", "\u{201B}" } do
 		s = s:gsub(quote, quote..quote);
 	end
@@ -23,7 +28,7 @@ end
 
 -- Within a comment of several lines #> would end it.
 local function in_comment(s)
-	return (text.printable(s, 256):gsub("#>", "# >"));
+	return (one_line(text.printable(s, 256)):gsub("#>", "# >"));
 end
 
 local function ascii(domain)
@@ -130,8 +135,7 @@ local function part_old_gateway(add, facts)
 	comment(add, [[
 # 4. Microsoft's XMPP gateway, if there is one (Lync Server 2013, Skype for Business Server 2015): its
 #    partners are removed at the switch. Which way Lync goes for a domain that is in both lists is not
-#    documented. Export them before, for the way back. These are comments so that nothing happens too
-#    early:
+#    documented. These are comments so that nothing happens too early:
 # Get-CsXmppAllowedPartner | Export-Clixml xmpp-partners.xml]]);
 	for _, partner in ipairs(facts.partners) do
 		add("# Remove-CsXmppAllowedPartner -Identity %s", quote(ascii(partner.domain)));
@@ -197,6 +201,50 @@ local function part_dns(add, facts)
 	add("#>");
 end
 
+local spelling = { federated = "Federated"; public_verified = "PublicVerified"; public_unverified = "PublicUnverified";
+	required = "Required"; optional = "Optional"; not_supported = "NotSupported"; [true] = "$true"; [false] = "$false" };
+
+-- New-CsXmppAllowedPartner with the parameters of a partner
+local function new_partner(partner)
+	local words = { "New-CsXmppAllowedPartner -Identity "..quote(ascii(partner.domain)) };
+	local function say(parameter, value)
+		words[#words+1] = ("-%s %s"):format(parameter, value);
+	end
+	say("PartnerType", spelling[partner.partner_type]);
+	say("TlsNegotiation", spelling[partner.tls_negotiation]);
+	say("SaslNegotiation", spelling[partner.sasl_negotiation]);
+	say("SupportDialbackNegotiation", spelling[partner.support_dialback_negotiation]);
+	say("EnableKeepAlive", spelling[partner.enable_keep_alive]);
+	local more = {};
+	for i = 2, #partner.domains do
+		more[i-1] = quote(ascii(partner.domains[i]));
+	end
+	if #more > 0 then
+		say("AdditionalDomains", table.concat(more, ","));
+	end
+	if partner.proxy_fqdn then
+		say("ProxyFqdn", quote(ascii(partner.proxy_fqdn:gsub(":%d+$", ""))));
+	end
+	if partner.description then
+		say("Description", quote(partner.description));
+	end
+	return table.concat(words, " ");
+end
+
+local function part_back(add, facts)
+	add("");
+	comment(add, [[
+# 6. The way back to Microsoft's XMPP gateway, for the case; comments, too. The DNS record goes back as well.]]);
+	for _, partner in ipairs(facts.partners) do
+		for _, domain in ipairs(partner.disabled and {} or partner.domains) do
+			add("# Remove-CsAllowedDomain -Identity %s", quote(ascii(domain)));
+		end
+		if not partner.disabled then
+			add("# %s", new_partner(partner));
+		end
+	end
+end
+
 -- facts -> text
 function lync_commands.render(facts)
 	local lines = {};
@@ -209,6 +257,7 @@ function lync_commands.render(facts)
 	part_policies(add, facts);
 	part_old_gateway(add, facts);
 	part_dns(add, facts);
+	part_back(add, facts);
 	return table.concat(lines, "\n");
 end
 

@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- It stands beside Prosody's configuration and is read by this module as data (managed_format), not by Prosody: there,
--- what a second file says about a host replaces the first one's, option by option, and a slip of the pen would stop every
+-- what a second file says of a host replaces the first one's, option by option, and a slip of the pen would stop every
 -- host. The configuration goes first; the same partner, policy, grant, site or setting in both is an error.
 --
 --	managed.path(paths, option) -> path | nil: there is to be none. paths.config: directory of the configuration
@@ -25,6 +25,7 @@
 --	local errors, warnings = managed.check(env.core, host, env.raw(host), doc, { partner = "fabrikam.com" });
 
 local idna_to_ascii = require "util.encodings".idna.to_ascii;
+local nameprep = require "util.encodings".stringprep.nameprep;
 local jid_prep = require "util.jid".prep;
 local resolve_relative_path = require "util.paths".resolve_relative_path;
 
@@ -63,6 +64,11 @@ function managed.canon_domain(name)
 	return (idna_to_ascii(name) or name):lower();
 end
 
+-- As it is to be written.
+function managed.prep_domain(name)
+	return nameprep(name) or name;
+end
+
 local function canon_user(name)
 	name = name:gsub("^[sS][iI][pP]:", "");
 	return jid_prep(name) or name:lower();
@@ -73,6 +79,10 @@ local function same(name) return name; end
 -- How names are compared.
 local canon = { lync_partners = managed.canon_domain; lync_policy_grants = canon_user; lync_access_policies = same;
 	lync_sites = same; lync_gateway_settings = same };
+
+function managed.canon(option, name)
+	return canon[option](name);
+end
 
 function managed.path(paths, option)
 	if option == false then return nil; end

@@ -1,9 +1,10 @@
 return {
 	["contoso.com"] = {
 		lync_partners = {
-			["acme.example"] = { partner_type = "federated"; description = "stays"; connection_limit = 5 };
+			["other.example"] = { partner_type = "federated"; connection_limit = 5 };
+			-- kept by hand
 			["gmail.com"] = { partner_type = "public_unverified"; tls_negotiation = "not_supported";
-				sasl_negotiation = "not_supported"; enable_keep_alive = false };
+				sasl_negotiation = "optional"; description = "stays"; additional_domains = { "googlemail.com" } };
 		};
 		lync_access_policies = {
 			global = { enable_xmpp_access = true };

@@ -1,0 +1,293 @@
+-- What the commands that edit the managed file have in common: words, where something stands, refusal, writing.
+-- SPDX-License-Identifier: MIT
+
+local managed = module:require "managed";
+
+local edit = {};
+
+-- ---- words
+
+local flags = { ["--whatif"] = "whatif"; ["--json"] = "json"; ["--none"] = "none" };
+
+local function snake(name)
+	return (name:gsub("(%l)(%u)", "%1_%2"):lower());
+end
+
+-- args -> { words…, sets = { { key, op, text }… }, host, whatif, json, none } | nil, what is wrong
+function edit.parse(args)
+	local parsed, i = { sets = {} }, 1;
+	while args[i] do
+		local arg = args[i];
+		local key, op, text = arg:match("^([%w_]+)([+-]?)=(.*)$");
+		if key then
+			table.insert(parsed.sets, { key = key; op = op; text = text });
+		elseif flags[arg] then
+			parsed[flags[arg]] = true;
+		elseif arg:find("^%-%-host") then
+			parsed.host = arg:match("^%-%-host=(.+)$") or arg == "--host" and args[i + 1] or nil;
+			if not parsed.host then return nil, "--host: a host is missing"; end
+			i = arg == "--host" and i + 1 or i;
+		elseif arg:find("^%-%a") then
+			return nil, ("Unexpected argument: %s; parameters are written as in %s=VALUE"):format(arg, snake(arg:sub(2)));
+		elseif arg:sub(1, 1) == "-" then
+			return nil, "Unexpected argument: "..arg;
+		else
+			table.insert(parsed, arg);
+		end
+		i = i + 1;
+	end
+	return parsed;
+end
+
+-- n: words besides the first, sets: whether KEY=VALUE may (true), must ("some") or may not (nil) be there
+-- -> parsed | nil, what is wrong
+function edit.words(args, least, most, sets)
+	local parsed, wrong = edit.parse(args);
+	if not parsed then return nil, wrong; end
+	if #parsed - 1 > most then
+		return nil, "Unexpected argument: "..parsed[most + 2];
+	elseif #parsed - 1 < least then
+		return nil, parsed[1]..": an argument is missing";
+	elseif not sets and parsed.sets[1] then
+		return nil, ("Unexpected argument: %s="):format(parsed.sets[1].key);
+	elseif sets == "some" and not parsed.sets[1] then
+		return nil, parsed[1]..": KEY=VALUE is missing";
+	end
+	return parsed;
+end
+
+-- Run verbs[word] with the words that it takes: { least, most, sets, function (env, parsed, command) -> status }.
+function edit.dispatch(verbs, usage, env, args, command)
+	local verb = verbs[args[1] or ""];
+	local parsed, wrong;
+	if verb then
+		parsed, wrong = edit.words(args, verb[1], verb[2], verb[3]);
+	else
+		wrong = args[1] and "Unknown word: "..args[1] or "A word is missing";
+	end
+	if not parsed then
+		env.print(wrong.."\n\nUsage: prosodyctl mod_lync_gateway COMMAND …\n\n"..usage);
+		return 2;
+	end
+	return verb[4](env, parsed, command);
+end
+
+-- ---- where something stands
+
+local function line_of(text, option, name)
+	local wanted, n, inside = name:lower(), 0, false;
+	local word = "%f[%w_]"..wanted:gsub("%p", "%%%0").."%f[^%w_]%s*=";
+	for line in (text.."\n"):gmatch("(.-)\n") do
+		n = n + 1;
+		local code = line:gsub("%-%-.*$", ""):lower();
+		inside = inside or code:find(option, 1, true) ~= nil;
+		if inside and (code:find('"'..wanted..'"', 1, true) or code:find("'"..wanted.."'", 1, true) or code:find(word)) then
+			return n;
+		end
+	end
+end
+
+-- The file of the configuration, and the line, that name an entry of an option.
+function edit.find_line(files, option, name, read)
+	for _, path in ipairs(files) do
+		local text = read(path);
+		local line = text and line_of(text, option, name);
+		if line then
+			return path, line;
+		end
+	end
+end
+
+local function read_text(path)
+	local f = io.open(path);
+	if not f then return nil; end
+	local text = f:read("a");
+	f:close();
+	return text;
+end
+
+-- { file, line | nil, managed = boolean } | nil: it stands nowhere
+function edit.origin(t, option, name)
+	local _, line = managed.get(t.doc, t.host, option, name);
+	local own, own_name = type(t.raw[option]) == "table" and t.raw[option] or {}, nil;
+	for key in pairs(own) do
+		if managed.canon(option, key) == managed.canon(option, name) then
+			own_name = key;
+		end
+	end
+	if own_name ~= nil then
+		local path, at = edit.find_line(t.env.config_files or {}, option, own_name, read_text);
+		return { file = path or t.env.config_file or "Prosody's configuration"; line = at; managed = false };
+	elseif line then
+		return { file = t.doc.path; line = line; managed = true };
+	end
+end
+
+function edit.describe(origin)
+	return origin.file..(origin.line and " line "..origin.line or "");
+end
+
+-- ---- hosts, refusal, writing
+
+-- The host of an edit, with its options and the managed file -> t | nil, status
+function edit.open(env, parsed, command)
+	local hosts, err = command.select(env, parsed.host);
+	if not hosts then
+		env.print("error: "..err);
+		return nil, 1;
+	elseif #hosts > 1 then
+		env.print(("error: several hosts have lync_gateway (%s): say which with --host HOST")
+			:format(table.concat(hosts, ", ")));
+		return nil, 2;
+	elseif not env.managed_path then
+		env.print("error: lync_partners_file = false: there is no managed file; edit Prosody's configuration, or remove it");
+		return nil, 1;
+	end
+	local doc;
+	doc, err = managed.read(env.managed_path);
+	if not doc then
+		env.print(("error: %s\nNothing is written: correct it first."):format(err));
+		return nil, 1;
+	end
+	return { env = env; host = hosts[1]; hosts = command.hosts(env.config); doc = doc; raw = env.raw(hosts[1]);
+		parsed = parsed };
+end
+
+-- Each host with what it has, to be shown -> list of t, settings and problems with them | nil, status
+function edit.open_all(env, parsed, command)
+	local hosts, err = command.select(env, parsed.host);
+	if not hosts then
+		env.print("error: "..err);
+		return nil, 1;
+	end
+	local doc = managed.parse();
+	if env.managed_path then
+		doc, err = managed.read(env.managed_path);
+	end
+	if not doc then
+		env.print("error: "..err);
+		return nil, 1;
+	end
+	local all = {};
+	for i, host in ipairs(hosts) do
+		local t = { env = env; host = host; doc = doc; raw = env.raw(host) };
+		t.settings, t.problems = env.load(host);
+		t.merged = managed.merge(host, t.raw, doc);
+		all[i] = t;
+	end
+	return all;
+end
+
+function edit.refuse(t, text)
+	t.env.print(("error: %s: %s"):format(t.host, text));
+	t.env.print("Nothing is written.");
+	return 1;
+end
+
+-- An entry that the configuration has is not ours to change -> true: refused
+function edit.foreign(t, option, name, what)
+	local origin = edit.origin(t, option, name);
+	if not origin or origin.managed then return false; end
+	edit.refuse(t, ("%s stands in %s, not in %s; edit it there"):format(what, edit.describe(origin), t.doc.path));
+	return true;
+end
+
+-- Hosts on one bridge have to agree on some settings: with which this one does not after the change.
+local function conflict(t, settings)
+	local loaded = {};
+	for _, host in ipairs(t.hosts) do
+		loaded[host] = { settings = host == t.host and settings or (t.env.load(host)) };
+	end
+	return t.env.conflicts(loaded)[t.host];
+end
+
+local function write(t, done)
+	local backup = t.doc.source and (" (before: %s.bak)"):format(t.doc.path) or "";
+	local ok, err = managed.save(t.doc, t.env.managed_path, t.env.config_file);
+	if not ok then
+		local hint = err:find("ermission denied") and "; do it as root: prosodyctl --root mod_lync_gateway …" or "";
+		return edit.refuse(t, "cannot write "..err..hint);
+	end
+	t.env.print(("%s: %s"):format(t.host, done));
+	t.env.print(("Written: %s%s. `prosodyctl reload` puts it in force."):format(t.doc.path, backup));
+	return 0;
+end
+
+-- Check what t.doc has become, and write it, or say why not. about: see managed.check -> status
+function edit.finish(t, about, done)
+	local print, parsed = t.env.print, t.parsed;
+	local errors, warnings, settings = managed.check(t.env.core, t.host, t.raw, t.doc, about);
+	for _, found in ipairs(errors) do
+		print("error: "..found.text);
+	end
+	if #errors > 0 then
+		print("Nothing is written.");
+		return 1;
+	end
+	for _, found in ipairs(warnings) do
+		print("warning: "..found.text);
+	end
+	local other = conflict(t, settings);
+	if other then
+		print("warning: "..other);
+	end
+	local diff = managed.diff(t.doc);
+	if not diff then
+		print(("%s: nothing to change"):format(t.host));
+		return 0;
+	elseif parsed.whatif then
+		print(("--- %s\n+++ %s\n%s\n--whatif: nothing is written."):format(t.doc.path, t.doc.path, diff));
+		return 0;
+	end
+	return write(t, done);
+end
+
+-- ---- showing
+
+function edit.show(value)
+	if value == nil then
+		return "-";
+	elseif type(value) == "table" then
+		return #value > 0 and table.concat(value, ", ") or "-";
+	end
+	return tostring(value);
+end
+
+-- rows: lists of texts -> lines with the columns below each other
+function edit.columns(rows, indent)
+	local widths, lines = {}, {};
+	for _, row in ipairs(rows) do
+		for i, text in ipairs(row) do
+			widths[i] = math.max(widths[i] or 0, utf8.len(text) or #text);
+		end
+	end
+	for n, row in ipairs(rows) do
+		local parts = {};
+		for i, text in ipairs(row) do
+			parts[i] = text..(" "):rep(widths[i] - (utf8.len(text) or #text));
+		end
+		lines[n] = (indent..table.concat(parts, "  ")):gsub("%s+$", "");
+	end
+	return table.concat(lines, "\n");
+end
+
+-- Keys of a table: those that are known, in their order, then others.
+function edit.keys(option, ...)
+	local keys, seen = {}, {};
+	for _, key in ipairs(managed.keys[option]) do
+		keys[#keys+1], seen[key] = key, true;
+	end
+	for _, values in ipairs { ... } do
+		local more = {};
+		for key in pairs(values) do
+			if type(key) == "string" and not seen[key] then
+				more[#more+1], seen[key] = key, true;
+			end
+		end
+		table.sort(more);
+		table.move(more, 1, #more, #keys + 1, keys);
+	end
+	return keys;
+end
+
+return edit;

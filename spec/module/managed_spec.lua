@@ -1,0 +1,661 @@
+-- The managed file: what is read and written, what the commands that edit it do, and what they refuse. The core is the
+-- real one, files are real.
+-- SPDX-License-Identifier: MIT
+
+local lfs = require "lfs";
+local json = require "util.json";
+local core = require "lync_gateway.core";
+local support = require "spec.support.module";
+
+local module = {};
+function module.require(_, name) return support.lib(name, module); end
+
+local HOST = "contoso.com";
+
+local FILE = [==[
+-- header of ours
+
+-- and of somebody else
+
+return {
+	["contoso.com"] = {
+		-- about all partners
+		lync_partners = {
+			-- contract 4711
+			-- until 2027
+			["fabrikam.com"] = {
+				partner_type = "federated"; -- by the book
+				-- the list
+				additional_domains = { "na.fabrikam.com", "eu.fabrikam.com" };
+				support_dialback_negotiation = false;
+			}; -- behind it
+			["acme.example"] = {
+				partner_type = "public_unverified";
+				support_dialback_negotiation = false;
+			};
+			-- before the brace
+		};
+		lync_gateway_settings = {
+			keep_alive_interval = 120;
+			dialback_passphrase = "correct horse";
+		};
+	};
+}
+-- the end
+]==];
+
+local function write(path, text)
+	local f = assert(io.open(path, "w"));
+	f:write(text);
+	f:close();
+end
+
+local function read(path)
+	local f = io.open(path);
+	if not f then return nil; end
+	local text = f:read("a");
+	f:close();
+	return text;
+end
+
+local directory, path;
+
+local function setup_directory()
+	directory = os.tmpname();
+	os.remove(directory);
+	assert(lfs.mkdir(directory));
+	path = directory.."/lync-partners.cfg.lua";
+end
+
+local function remove_directory()
+	for name in lfs.dir(directory) do
+		os.remove(directory.."/"..name);
+	end
+	assert(lfs.rmdir(directory));
+end
+
+local function files()
+	local names = {};
+	for name in lfs.dir(directory) do
+		if name:sub(1, 1) ~= "." then table.insert(names, name); end
+	end
+	table.sort(names);
+	return names;
+end
+
+describe("the managed file's text", function ()
+	local format = support.lib("managed_format");
+
+	it("comes back as it was, comments and all", function ()
+		assert.equal(FILE, format.render(assert(format.parse(FILE))));
+	end);
+
+	it("is Lua that returns the same", function ()
+		local text = FILE:gsub("4711", "\195\188 \\\\ [[");
+		assert.equal("correct horse", load(text, "f", "t", {})()["contoso.com"].lync_gateway_settings.dialback_passphrase);
+	end);
+
+	for name, value in pairs {
+		plain = "Fabrikam"; quotes = 'a "b" c'; backslash = "a\\b"; control = "a\nb\t\0\0017"; unicode = "Zürich"; dashes = "a -- b";
+		brackets = "]] }"; empty = "";
+	} do
+		it("keeps a string: "..name, function ()
+			local doc = assert(format.parse("return { x = { y = { z = 1 } } }"));
+			doc.root.entries[1].value.entries[1].value.entries[1].value = value;
+			local text = format.render(doc);
+			assert.equal(value, load(text, "f", "t", {})().x.y.z);
+			assert.equal(value, format.parse(text).root.entries[1].value.entries[1].value.entries[1].value);
+		end);
+	end
+
+	it("takes what Lua takes of it", function ()
+		local doc = assert(format.parse("return{a={'x',\"y\\065\";};b=-1.5,c=true,\r\n['d e']={} -- f\n , g = 1e3};"));
+		local values = {};
+		for _, entry in ipairs(doc.root.entries) do values[entry.key] = entry.value; end
+		assert.equal("yA", values.a.entries[2].value);
+		assert.same({ -1.5, true, 1000.0 }, { values.b, values.c, values.g });
+		assert.equal("-- f", doc.root.entries[4].trail);
+	end);
+
+	for text, wrong in pairs {
+		["VirtualHost \"x\""] = 'line 1: return { … } expected, found "VirtualHost"';
+		["return {\n\ta = os.execute(\"x\")\n}"] = 'line 2: "os.execute" is not a value';
+		["return { a = function () end }"] = 'line 1: "function" is not a value';
+		["return {\na = 1;\nb = 2;\na = 3 }"] = 'line 4: "a" stands in line 2 already';
+		["return {\na = \"x\n}"] = "line 2: a string without its closing quote";
+		["return {\n\n a = 1 b = 2 }"] = 'line 3: ; or } expected, found "b"';
+		["return { a = 1"] = "line 1: ; or } expected, found the end of the file";
+		["return { a = 1 } x"] = 'line 1: the end of the file expected, found "x"';
+		["return { [1] = 1 }"] = "line 1: a key in brackets is to be a name in quotes";
+		["return { --[[ x\n]] }"] = "line 1: a comment of several lines";
+		["return { a = \"\\q\" }"] = "line 1: a \\ in a string that means nothing";
+		["return { end = 1 }"] = 'line 1: "end" is not a value';
+		["return { dialback_passphrase = hunter2 }"] = "line 1: something else is not a value";
+		["return "..("{"):rep(20)] = "line 1: too many tables within each other";
+		["return 5"] = 'line 1: { expected, found "5"';
+	} do
+		it("refuses "..text:gsub("%c", " "):sub(1, 50), function ()
+			local doc, message, line = format.parse(text);
+			assert.is_nil(doc);
+			assert.equal(wrong, ("line %d: %s"):format(line, message):sub(1, #wrong));
+			assert.is_nil(message:find("hunter2", 1, true));
+		end);
+	end
+
+	it("is not stopped by any beginning or lost byte of it", function ()
+		for i = 1, #FILE do
+			format.parse(FILE:sub(1, i));
+			format.parse(FILE:sub(1, i - 1)..FILE:sub(i + 1));
+		end
+	end);
+
+	it("is compared", function ()
+		assert.is_nil(format.diff("a\nb\n", "a\nb\n"));
+		assert.equal("@@ line 5 @@\n 2\n 3\n 4\n-5\n+x\n+y\n 6\n 7\n 8",
+			format.diff("1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nx\ny\n6\n7\n8\n9\n"));
+		assert.equal("@@ line 1 @@\n+a", format.diff("", "a\n"));
+		assert.equal("@@ line 2 @@\n a\n-a", format.diff("a\na\n", "a\n"));
+	end);
+end);
+
+describe("the managed file", function ()
+	local managed = module:require("managed");
+	before_each(setup_directory);
+	after_each(remove_directory);
+
+	it("is empty where there is none", function ()
+		local doc = assert(managed.read(path));
+		assert.same({}, managed.options(doc, HOST));
+		assert.same({}, files());
+	end);
+
+	it("is found beside the configuration, or where it is said", function ()
+		assert.equal("/etc/prosody/lync-partners.cfg.lua", managed.path({ config = "/etc/prosody" }));
+		assert.equal("/etc/prosody/x.lua", managed.path({ config = "/etc/prosody" }, "x.lua"));
+		assert.equal("/var/x.lua", managed.path({ config = "/etc/prosody" }, "/var/x.lua"));
+		assert.is_nil(managed.path({ config = "/etc/prosody" }, false));
+	end);
+
+	for text, wrong in pairs {
+		["return { { } }"] = "line 1: a host without a name";
+		["return { [\"contoso.com\"] = 5 }"] = 'line 1: "contoso.com": not a host with its options';
+		["return { x = {\nlync_partner = {} } }"] = 'line 2: "lync_partner": not an option of this file; known are lync_partners';
+		["return { x = { lync_partners = 5 } }"] = "line 1: lync_partners: not a table";
+		["return { x = { lync_partners = {\n{} } } }"] = "line 2: an entry of lync_partners without a name";
+	} do
+		it("is refused: "..text:gsub("\n", " "), function ()
+			write(path, text);
+			local doc, err = managed.read(path);
+			assert.is_nil(doc);
+			assert.equal(path.." "..wrong, err:sub(1, #path + 1 + #wrong));
+		end);
+	end
+
+	it("is refused when it is too large, or no file", function ()
+		write(path, ("-"):rep(8 * 1024 * 1024 + 1));
+		assert.matches("more than 8388608 bytes", select(2, managed.read(path)));
+		assert.matches("cannot be read", select(2, managed.read(directory)));
+	end);
+
+	it("is changed in one place, comments stay", function ()
+		write(path, FILE);
+		local doc = managed.read(path);
+		assert.is_nil(managed.diff(doc));
+		managed.set_partner(doc, HOST, "FABRIKAM.com", { partner_type = "federated"; description = "new";
+			additional_domains = { "eu.fabrikam.com", "asia.fabrikam.com" }; support_dialback_negotiation = false });
+		assert(managed.save(doc, path));
+		local expected = FILE:gsub('{ "na.fabrikam.com", "eu.fabrikam.com" };', '{ "eu.fabrikam.com", "asia.fabrikam.com" };', 1)
+			:gsub("(\t+)(support_dialback_negotiation = false;)", '%1%2\n%1description = "new";', 1);
+		assert.equal(expected, read(path));
+		assert.equal(FILE, read(path..".bak"));
+		assert.same({ "lync-partners.cfg.lua", "lync-partners.cfg.lua.bak" }, files());
+		managed.set_partner(doc, HOST, "fabrikam.com", nil);
+		managed.set_partner(doc, HOST, "new.example", { proxy_fqdn = "x.example"; partner_type = "federated" },
+			{ "-- from a list" });
+		assert(managed.save(doc, path));
+		local text = read(path);
+		assert.is_nil(text:find("4711", 1, true));
+		assert.is_truthy(text:find('\t\t\t-- from a list\n\t\t\t["new.example"] = {\n\t\t\t\tpartner_type = "federated";\n', 1, true));
+		assert.is_truthy(text:find("-- about all partners", 1, true));
+		assert.is_truthy(text:find("-- before the brace", 1, true));
+		assert.equal(expected, read(path..".bak"));
+	end);
+
+	it("holds several hosts", function ()
+		local doc = managed.read(path);
+		managed.set_settings(doc, "b.example", { connection_limit = 5; keep_alive_interval = 6 });
+		managed.set_policy(doc, "a.example", "site:X", { enable_xmpp_access = true });
+		managed.set_site(doc, "a.example", "site:X", { "x.a.example" });
+		managed.set_policy(doc, "a.example", "Sales", { enable_xmpp_access = false });
+		managed.set_grant(doc, "a.example", "carol@a.example", "Sales");
+		assert(managed.save(doc, path));
+		doc = managed.read(path);
+		assert.same({ lync_gateway_settings = { connection_limit = 5; keep_alive_interval = 6 } },
+			managed.options(doc, "B.example"));
+		assert.same({ lync_access_policies = { ["site:X"] = { enable_xmpp_access = true }, Sales = { enable_xmpp_access = false } };
+			lync_sites = { ["site:X"] = { "x.a.example" } }; lync_policy_grants = { ["carol@a.example"] = "Sales" } },
+			managed.options(doc, "a.example"));
+		managed.set_settings(doc, "b.example", { connection_limit = managed.DEFAULT; keep_alive_interval = 7 });
+		managed.set_grant(doc, "a.example", "sip:Carol@a.example", nil);
+		assert.same({ lync_gateway_settings = { keep_alive_interval = 7 } }, managed.options(doc, "b.example"));
+		assert.is_nil(managed.options(doc, "a.example").lync_policy_grants);
+	end);
+
+	it("does not open a host when the last policy goes", function ()
+		local doc = managed.read(path);
+		managed.set_policy(doc, HOST, "global", { enable_xmpp_access = true });
+		managed.set_policy(doc, HOST, "global", nil);
+		assert.same({ lync_access_policies = {} }, managed.options(doc, HOST));
+	end);
+
+	it("shows no secret in a difference", function ()
+		write(path, FILE);
+		local doc = managed.read(path);
+		managed.set_settings(doc, HOST, { dialback_passphrase = "battery staple" });
+		assert.equal("@@ a secret @@", managed.diff(doc));
+		managed.set_settings(doc, HOST, { connection_limit = 5 });
+		assert.is_nil(managed.diff(doc):find("battery", 1, true));
+		assert.is_nil(managed.diff(doc):find("horse", 1, true));
+	end);
+
+	it("has owner and mode of what it replaces, a new one those of the configuration", function ()
+		local reference = directory.."/prosody.cfg.lua";
+		write(reference, "");
+		os.execute("chmod 640 "..reference);
+		local doc = managed.read(path);
+		managed.set_settings(doc, HOST, { connection_limit = 5 });
+		assert(managed.save(doc, path, reference));
+		assert.equal("rw-r-----", lfs.attributes(path, "permissions"));
+		os.execute("chmod 604 "..path);
+		managed.set_settings(doc, HOST, { connection_limit = 6 });
+		assert(managed.save(doc, path, reference));
+		assert.equal("rw----r--", lfs.attributes(path, "permissions"));
+		assert.equal("rw----r--", lfs.attributes(path..".bak", "permissions"));
+	end);
+
+	it("is not written over what somebody else wrote meanwhile", function ()
+		write(path, FILE);
+		local one, two = managed.read(path), managed.read(path);
+		managed.set_settings(one, HOST, { connection_limit = 5 });
+		managed.set_settings(two, HOST, { connection_limit = 6 });
+		assert(managed.save(one, path));
+		local ok, err = managed.save(two, path);
+		assert.is_nil(ok);
+		assert.matches("somebody else is changing it", err);
+		assert.is_truthy(read(path):find("connection_limit = 5", 1, true));
+		os.remove(path);
+		local fresh = managed.parse(path);
+		managed.set_settings(fresh, HOST, { connection_limit = 7 });
+		write(path, FILE);
+		assert.matches("has just made it", select(2, managed.save(fresh, path)));
+		assert.equal(FILE, read(path));
+		assert.same({ "lync-partners.cfg.lua", "lync-partners.cfg.lua.bak" }, files());
+	end);
+
+	it("is not written while another process has it locked", function ()
+		write(path, FILE);
+		local gate = directory.."/gate";
+		assert(os.execute("mkfifo "..gate));
+		local other = io.popen(("lua5.4 -e 'local f = io.open(%q, \"r+\"); assert(require \"lfs\".lock(f, \"w\")); "
+			.."print \"locked\"; io.stdout:flush(); io.open(%q):read()'"):format(path, gate), "r");
+		assert.equal("locked", other:read("l"));
+		local doc = managed.read(path);
+		managed.set_settings(doc, HOST, { connection_limit = 5 });
+		local saved, err = managed.save(doc, path);
+		io.open(gate, "w"):close();
+		other:close();
+		assert.is_nil(saved);
+		assert.matches("somebody else is changing it", err);
+		assert(managed.save(doc, path));
+	end);
+
+	it("is written through a symbolic link, which stays", function ()
+		write(directory.."/real", FILE);
+		assert(lfs.link("real", path, true));
+		local doc = managed.read(path);
+		managed.set_settings(doc, HOST, { connection_limit = 5 });
+		assert(managed.save(doc, path));
+		assert.equal("link", lfs.symlinkattributes(path, "mode"));
+		assert.is_truthy(read(directory.."/real"):find("connection_limit = 5", 1, true));
+	end);
+
+	it("says why it cannot be written", function ()
+		local doc = managed.parse(directory.."/nowhere/x");
+		local ok, err = managed.save(doc, directory.."/nowhere/x");
+		assert.is_nil(ok);
+		assert.matches("No such file or directory", err);
+	end);
+end);
+
+describe("the managed file and the configuration", function ()
+	local managed = module:require("managed");
+	local raw = { lync_access_edge = "sip.contoso.com"; lync_bridge_fqdn = "xmpp.contoso.com";
+		lync_bridge_certificate = { certificate = "/c.pem"; key = "/k.pem" };
+		lync_partners = { ["litware.com"] = { partner_type = "federated"; support_dialback_negotiation = false } } };
+
+	it("are used together", function ()
+		local settings, problems = managed.load(core, HOST, raw, managed.parse("F", FILE));
+		assert.same({}, problems);
+		assert.same({ "acme.example", "fabrikam.com", "litware.com" }, settings:partners());
+		assert.equal(120, settings:gateway().keep_alive_interval);
+		assert.is_nil(raw.lync_gateway_settings);
+		assert.is_nil(raw.lync_partners["fabrikam.com"]);
+	end);
+
+	it("may not both say something: the configuration's is in force, and both are named", function ()
+		local both = { lync_access_edge = "sip.contoso.com"; lync_bridge_fqdn = "xmpp.contoso.com";
+			lync_bridge_certificate = raw.lync_bridge_certificate; lync_gateway_settings = { keep_alive_interval = 99 };
+			lync_partners = { ["fabrikam.com"] = { partner_type = "public_verified"; support_dialback_negotiation = false } } };
+		local settings, problems = managed.load(core, HOST, both, managed.parse("/F", FILE));
+		assert.equal("public_verified", settings:partner("fabrikam.com").partner_type);
+		assert.equal(99, settings:gateway().keep_alive_interval);
+		assert.equal('contoso.com: lync_gateway_settings.keep_alive_interval: stands in the configuration, which is in force, and '
+			..'in /F line 24; remove one of them', problems[1].text);
+		assert.equal('contoso.com: lync_partners["fabrikam.com"]: stands in the configuration, which is in force, and in /F line 11; '
+			..'remove one of them', problems[2].text);
+		assert.same({ 2, "error", "error" }, { #problems, problems[1].level, problems[2].level });
+		assert.is_true(settings.usable);
+		both.lync_partners = { ["Fabrikam.COM"] = both.lync_partners["fabrikam.com"] };
+		settings, problems = managed.load(core, HOST, both, managed.parse("/F", FILE));
+		assert.is_truthy(settings:partner("fabrikam.com").disabled);
+		assert.is_true(#problems >= 2);
+	end);
+
+	it("shut the host when the file cannot be read", function ()
+		local settings, problems = managed.load(core, HOST, raw, managed.parse("/F", "return { x"));
+		assert.is_false(settings.usable);
+		assert.equal('contoso.com: /F line 1: "x" is not a value; write "text" in quotes, a number, true, false or { … }',
+			problems[1].text);
+		assert.same({}, settings:partners());
+	end);
+
+	it("leave nonsense in the configuration for the core to refuse", function ()
+		local settings, problems = managed.load(core, HOST, { lync_partners = 5 }, managed.parse("/F", FILE));
+		assert.is_false(settings.usable);
+		local texts = {};
+		for i, problem in ipairs(problems) do texts[i] = problem.text; end
+		assert.is_truthy(table.concat(texts, "\n"):find("lync_partners = 5: not a table", 1, true));
+	end);
+end);
+
+describe("the commands that edit the managed file", function ()
+	local command = module:require("command");
+	local managed = module:require("managed");
+	local env, printed, raws;
+
+	local function run(...)
+		printed = {};
+		local status = command.run(env, { ... });
+		return status, table.concat(printed, "\n");
+	end
+
+	local function ok(...)
+		local status, output = run(...);
+		assert.equal(0, status, output);
+		return output;
+	end
+
+	-- Status and output, and that the file is as it was.
+	local function refused(wanted, text, ...)
+		local before = read(path);
+		local status, output = run(...);
+		assert.equal(wanted, status, output);
+		assert.is_truthy(output:find(text, 1, true), output);
+		assert.equal(before, read(path));
+	end
+
+	before_each(function ()
+		setup_directory();
+		write(directory.."/prosody.cfg.lua", '-- ["litware.com"] is below\nComponent "contoso.com" "lync_gateway"\n'
+			..'lync_partners = {\n["litware.com"] = {}\n}\nlync_gateway_settings = { stream_inactivity_timeout = 700 }\n');
+		raws = { [HOST] = { lync_access_edge = "sip.contoso.com"; lync_bridge_fqdn = "xmpp.contoso.com";
+			lync_bridge_certificate = { certificate = "/c.pem"; key = "/k.pem" };
+			lync_gateway_settings = { stream_inactivity_timeout = 700 };
+			lync_partners = { ["litware.com"] = { partner_type = "federated"; support_dialback_negotiation = false;
+				additional_domains = { "na.litware.com" } } } } };
+		env = {
+			core = core; config = { ["*"] = {}; [HOST] = { component_module = "lync_gateway" } };
+			print = function (text) table.insert(printed, text); end; input = function () return "correct horse"; end;
+			raw = function (host) return raws[host]; end; conflicts = function () return {}; end;
+			load = function (host) return managed.load(core, host, raws[host], managed.read(path)); end;
+			managed_path = path; config_file = directory.."/prosody.cfg.lua"; config_files = { directory.."/prosody.cfg.lua" };
+		};
+	end);
+	after_each(remove_directory);
+
+	local NEW = { "partner", "new", "fabrikam.com", "partner_type=federated", "support_dialback_negotiation=$false",
+		"description=Fabrikam, contract 4711", "additional_domains=na.fabrikam.com, eu.fabrikam.com", "connection_limit=20" };
+	local ENTRY = '\t\t\t["fabrikam.com"] = {\n\t\t\t\tpartner_type = "federated";\n'
+		..'\t\t\t\tdescription = "Fabrikam, contract 4711";\n'
+		..'\t\t\t\tadditional_domains = { "na.fabrikam.com", "eu.fabrikam.com" };\n'
+		..'\t\t\t\tsupport_dialback_negotiation = false;\n\t\t\t\tconnection_limit = 20;\n\t\t\t};\n';
+
+	it("add a partner", function ()
+		assert.equal(("contoso.com: partner fabrikam.com is added\nWritten: %s. `prosodyctl reload` puts it in force."):format(path),
+			ok(table.unpack(NEW)));
+		assert.is_truthy(read(path):find(ENTRY, 1, true), read(path));
+		assert.equal("federated", env.load(HOST):partner("eu.fabrikam.com").partner_type);
+	end);
+
+	it("show what they would write", function ()
+		local output = ok("partner", "new", "--whatif", table.unpack(NEW, 3));
+		assert.is_truthy(output:find(("\n"..ENTRY):gsub("\n(.)", "\n+%1"):sub(2), 1, true), output);
+		assert.matches("%-%-whatif: nothing is written%.$", output);
+		assert.same({ "prosody.cfg.lua" }, files());
+	end);
+
+	it("read values as their keys want them", function ()
+		ok("partner", "new", "a.example", "partner_type=federated", "description=4711", "enable_keep_alive=FALSE",
+			"support_dialback_negotiation=false");
+		assert.same({ partner_type = "federated"; description = "4711"; enable_keep_alive = false;
+			support_dialback_negotiation = false }, managed.get(managed.read(path), HOST, "lync_partners", "a.example"));
+		ok("partner", "set", "A.example", "description=true", "enable_keep_alive=default", "additional_domains=b.example");
+		ok("partner", "set", "a.example", "additional_domains+=c.example,d.example", "additional_domains-=B.example");
+		assert.same({ partner_type = "federated"; description = "true"; additional_domains = { "c.example", "d.example" };
+			support_dialback_negotiation = false }, managed.get(managed.read(path), HOST, "lync_partners", "a.example"));
+		ok("partner", "set", "a.example", "description=$null", "additional_domains=");
+		assert.same({ partner_type = "federated"; support_dialback_negotiation = false },
+			managed.get(managed.read(path), HOST, "lync_partners", "a.example"));
+	end);
+
+	it("change and remove a partner, its comments stay", function ()
+		write(path, FILE);
+		ok("partner", "set", "fabrikam.com", "connection_limit=7");
+		assert.equal((FILE:gsub("(\t+)(support_dialback_negotiation = false;)", "%1%2\n%1connection_limit = 7;", 1)), read(path));
+		assert.matches("%(before: .*lync%-partners%.cfg%.lua%.bak%)", ok("partner", "remove", "ACME.example"));
+		assert.is_nil(read(path):find("acme", 1, true));
+	end);
+
+	for text, words in pairs {
+		['lync_partners["x.example"].TlsNegotiation = "Required": unknown key; did you mean "tls_negotiation"?']
+			= { "new", "x.example", "partner_type=federated", "TlsNegotiation=Required" };
+		['tls_negotiation = "Required": not a valid value; write "required", "optional" or "not_supported"']
+			= { "set", "fabrikam.com", "tls_negotiation=Required" };
+		["not a valid configuration (TLS not_supported, SASL required, dialback false): Because SASL requires TLS, and TLS is not "
+			.."available, SASL/TLS cannot succeed. TCP Dialback is set to false, and cannot be used; write tls_negotiation"]
+			= { "set", "fabrikam.com", "tls_negotiation=not_supported" };
+		['lync_partners["x.example"].partner_type: missing; write "federated", "public_verified" or "public_unverified"']
+			= { "new", "x.example", "description=x" };
+		["connection_limit = 0: out of range; write a whole number from 1 to 100000"] = { "set", "fabrikam.com", "connection_limit=0" };
+		['connection_limit = "many": not a number; write a whole number from 1 to 100000']
+			= { "set", "fabrikam.com", "connection_limit=many" };
+		["enable_keep_alive: no value; write true or false, or enable_keep_alive=default"]
+			= { "set", "fabrikam.com", "enable_keep_alive=" };
+		['"bad domain": not a domain name; write it as in "fabrikam.com"']
+			= { "set", "fabrikam.com", "additional_domains+=bad domain" };
+		['"acme.example": claimed by partner "acme.example" too; name it once']
+			= { "set", "fabrikam.com", "additional_domains+=acme.example" };
+		["additional_domains: x.example is not in it (na.fabrikam.com, eu.fabrikam.com)"]
+			= { "set", "fabrikam.com", "additional_domains-=x.example" };
+		["connection_limit is not a list; write connection_limit=VALUE"] = { "set", "fabrikam.com", "connection_limit+=1" };
+		['conection_limit: unknown key; did you mean "connection_limit"?'] = { "set", "fabrikam.com", "conection_limit=" };
+		["na.fabrikam.com is an additional domain of partner fabrikam.com; name that"] = { "set", "na.fabrikam.com", "description=x" };
+		["NA.fabrikam.com is an additional domain of partner fabrikam.com already"]
+			= { "new", "NA.fabrikam.com", "partner_type=federated" };
+		["Fabrikam.com is a partner already, in "] = { "new", "Fabrikam.com", "partner_type=federated" };
+		["x.example is no partner; `partner get` lists them, `partner new` adds one"] = { "remove", "x.example" };
+		["contoso.com: lync_partners[\"contoso.com\"]: this host's own domain is no partner; remove it"]
+			= { "new", "contoso.com", "partner_type=federated" };
+		["partner litware.com stands in "] = { "set", "litware.com", "description=x" };
+		["partner LitWare.com stands in "] = { "remove", "LitWare.com" };
+		["litware.com is a partner already, in "] = { "new", "litware.com", "partner_type=federated" };
+	} do
+		it(("refuse: partner %s (%s)"):format(table.concat(words, " "), text:sub(1, 30)), function ()
+			write(path, FILE);
+			refused(1, text, "partner", table.unpack(words));
+			assert.equal("Nothing is written.", printed[#printed]);
+			assert.same({ "lync-partners.cfg.lua", "prosody.cfg.lua" }, files());
+		end);
+	end
+
+	for _, words in ipairs { { "partner" }, { "partner", "banana" }, { "partner", "new", "x.example" },
+		{ "partner", "set", "x.example" }, { "partner", "remove" }, { "partner", "get", "a", "b" }, { "partner", "get", "x=y" }, { "partner", "remove", "a", "--banana" },
+		{ "partner", "set", "a", "b=c", "--host" }, { "policy", "grant", "a@contoso.com" }, { "policy", "grant", "a@b", "c", "--none" },
+		{ "gateway", "set" }, { "gateway", "get", "x" }, { "partner", "set", "a", "-TlsNegotiation", "Required" } } do
+		it("are used wrongly: "..table.concat(words, " "), function ()
+			refused(2, "Usage: prosodyctl mod_lync_gateway", table.unpack(words));
+		end);
+	end
+
+	it("name the way to write a parameter of a cmdlet", function ()
+		refused(2, "-TlsNegotiation; parameters are written as in tls_negotiation=VALUE", "partner", "set", "a", "-TlsNegotiation",
+			"Required");
+	end);
+
+	it("show a partner with all that is in force", function ()
+		write(path, FILE);
+		assert.equal(table.concat({
+			"fabrikam.com, partner of contoso.com";
+			"  partner_type                  federated";
+			"  description                   -";
+			"  additional_domains            na.fabrikam.com, eu.fabrikam.com";
+			"  tls_negotiation               required (default)";
+			"  sasl_negotiation              required (default)";
+			"  support_dialback_negotiation  false";
+			"  enable_keep_alive             true (default)";
+			"  connection_limit              20 (default: partner_connection_limit)";
+			"  proxy_fqdn                    - (default: the DNS)";
+			"  row of the matrix             2";
+			"  methods                       SASL over TLS";
+			("  stands in                     %s line 11"):format(path);
+		}, "\n"), ok("partner", "get", "NA.fabrikam.com"));
+		assert.equal(table.concat({
+			"contoso.com";
+			("  acme.example  public_unverified  row 2: SASL over TLS  %s line 17"):format(path);
+			("  fabrikam.com  federated          row 2: SASL over TLS  %s line 11"):format(path);
+			("  litware.com   federated          row 2: SASL over TLS  %s/prosody.cfg.lua line 4"):format(directory);
+		}, "\n"), ok("partner", "get"));
+		local list = json.decode(ok("partner", "get", "--json"));
+		assert.same({ "acme.example", "fabrikam.com", "litware.com" }, { list[1].domain, list[2].domain, list[3].domain });
+		assert.same({ false, 4, true }, { list[3].origin.managed, list[3].origin.line, list[2].origin.managed });
+		assert.same({ "na.fabrikam.com", "eu.fabrikam.com" }, { table.unpack(list[2].additional_domains) });
+		refused(1, "x.example is no partner of contoso.com", "partner", "get", "x.example");
+	end);
+
+	it("edit policies, sites and grants", function ()
+		assert.is_truthy(ok("policy", "get"):find("no policy: every Lync user may use XMPP", 1, true));
+		local warned = ok("policy", "new", "site:Redmond", "enable_xmpp_access=true",
+			"members=redmond.contoso.com,bob@contoso.com");
+		assert.is_truthy(warned:find("warning: contoso.com: lync_access_policies.global: missing", 1, true), warned);
+		ok("policy", "set", "global", "enable_xmpp_access=$false");
+		ok("policy", "new", "SalesAccessPolicy", "enable_xmpp_access=true");
+		ok("policy", "grant", "carol@contoso.com", "SalesAccessPolicy");
+		ok("policy", "set", "site:Redmond", "members-=bob@contoso.com", "members+=dan@contoso.com");
+		local settings = env.load(HOST);
+		local function may(user)
+			return settings:may { direction = "out"; kind = "message"; contact = "a@litware.com"; user = user };
+		end
+		for user, allowed in pairs { carol = true, bob = false, dan = true, eve = false } do
+			assert.equal(allowed, may(user.."@contoso.com") == true, user);
+		end
+		local output = ok("policy", "get"):gsub(" +"..path:gsub("%p", "%%%0").." line %d+", "");
+		assert.equal(table.concat({ "contoso.com"; "  global  enable_xmpp_access = false";
+			"  site:Redmond  enable_xmpp_access = true"; "    members     redmond.contoso.com, dan@contoso.com";
+			"  SalesAccessPolicy  enable_xmpp_access = true"; "    granted to  carol@contoso.com" }, "\n"), output);
+		local list = json.decode(ok("policy", "get", "site:Redmond", "--json"));
+		assert.same({ 1, "site", true }, { #list, list[1].scope, list[1].enable_xmpp_access });
+		refused(1, "no such policy in lync_access_policies; did you mean", "policy", "grant", "eve@contoso.com", "SalesAcessPolicy");
+		refused(1, 'lync_policy_grants["carol@contoso.com"] = "SalesAccessPolicy": no such policy', "policy", "remove",
+			"SalesAccessPolicy");
+		refused(1, "eve@contoso.com has no policy of its own", "policy", "grant", "eve@contoso.com", "--none");
+		refused(1, "is not a site's policy", "policy", "set", "SalesAccessPolicy", "members+=x");
+		refused(1, 'not a boolean; write true or false', "policy", "set", "SalesAccessPolicy", "enable_xmpp_access=yes");
+		refused(1, "there is no policy Sales", "policy", "get", "Sales");
+		refused(1, "policy global is there already", "policy", "new", "global");
+		ok("policy", "grant", "sip:Carol@contoso.com", "--none");
+		ok("policy", "remove", "SalesAccessPolicy");
+		ok("policy", "remove", "site:Redmond");
+		ok("policy", "remove", "global");
+		assert.is_truthy(ok("policy", "get"):find("no policy is left: no Lync user may use XMPP", 1, true));
+		settings = env.load(HOST);
+		assert.is_nil((may("carol@contoso.com")));
+	end);
+
+	it("edit the gateway's settings", function ()
+		ok("gateway", "set", "keep_alive_interval=120", "enable_logging_all_message_bodies=true", "dialback_passphrase=-");
+		assert.equal("correct horse", managed.get(managed.read(path), HOST, "lync_gateway_settings", "dialback_passphrase"));
+		local output = ok("gateway", "get");
+		for _, line in ipairs { "keep_alive_interval                120             "..path.." line ";
+			"stream_inactivity_timeout          700             "..directory.."/prosody.cfg.lua line 6";
+			"connection_limit                   1000            default"; "dialback_passphrase                set, not shown  " } do
+			assert.is_truthy(output:find("\n  "..line, 1, true), output);
+		end
+		local one = json.decode(ok("gateway", "get", "--json"))[1];
+		assert.same({ 120, true, nil }, { one.keep_alive_interval, one.dialback_passphrase_set, one.dialback_passphrase });
+		output = ok("gateway", "set", "--whatif", "dialback_passphrase=battery staple", "connection_limit=2000");
+		assert.is_nil((output:find("battery", 1, true) or output:find("horse", 1, true)));
+		refused(1, "lync_gateway_settings.dialback_passphrase: too short; write 8 to 1024 bytes", "gateway", "set",
+			"dialback_passphrase=short");
+		refused(1, 'KeepAliveInterval = "5": unknown key; did you mean "keep_alive_interval"?', "gateway", "set", "KeepAliveInterval=5");
+		refused(1, "stream_inactivity_timeout stands in "..directory.."/prosody.cfg.lua line 6", "gateway", "set",
+			"stream_inactivity_timeout=60");
+		ok("gateway", "set", "keep_alive_interval=default", "enable_logging_all_message_bodies=default",
+			"dialback_passphrase=");
+		assert.same({}, managed.options(managed.read(path), HOST));
+	end);
+
+	it("want to know the host where there are several", function ()
+		env.config["litware.example"] = { modules_enabled = { "lync_gateway" } };
+		raws["litware.example"] = raws[HOST];
+		refused(2, "several hosts have lync_gateway (contoso.com, litware.example): say which with --host HOST", table.unpack(NEW));
+		ok("partner", "new", "--host", "litware.example", table.unpack(NEW, 3));
+		ok("gateway", "set", "--host="..HOST, "connection_limit=5");
+		assert.is_truthy(managed.options(managed.read(path), "litware.example").lync_partners["fabrikam.com"]);
+		assert.is_nil(managed.options(managed.read(path), HOST).lync_partners);
+		assert.equal(2, #json.decode(ok("gateway", "get", "--json")));
+		assert.equal(1, #json.decode(ok("gateway", "get", "--json", "--host", HOST)));
+		refused(1, "nowhere.example does not have lync_gateway", "gateway", "get", "--host", "nowhere.example");
+	end);
+
+	it("do not write over what they cannot read", function ()
+		write(path, FILE:gsub("return", "retrun"));
+		refused(1, path..' line 5: return { … } expected, found "retrun"', "partner", "set", "fabrikam.com", "description=x");
+		refused(1, path.." line 5: ", "partner", "get");
+	end);
+
+	it("have nothing to do without a managed file, or without a change", function ()
+		write(path, FILE);
+		assert.equal("contoso.com: nothing to change", ok("gateway", "set", "keep_alive_interval=120"));
+		assert.same({ "lync-partners.cfg.lua", "prosody.cfg.lua" }, files());
+		env.managed_path = nil;
+		refused(1, "lync_partners_file = false", "partner", "set", "fabrikam.com", "description=x");
+		env.load = function () return core.settings(HOST, raws[HOST]); end
+		assert.is_truthy(ok("partner", "get"):find("litware.com", 1, true));
+	end);
+
+	it("warn where hosts on one bridge no longer agree", function ()
+		env.conflicts = function (loaded)
+			return loaded[HOST].settings:gateway().subscription_refresh_interval == 60 and { [HOST] = "they differ" } or {};
+		end
+		assert.is_truthy(ok("gateway", "set", "subscription_refresh_interval=60"):find("warning: they differ", 1, true));
+	end);
+
+	it("go ahead past errors that are not theirs, and fix those that are", function ()
+		raws[HOST].lync_access_edge = 5;
+		ok("gateway", "set", "connection_limit=5");
+		write(path, FILE:gsub("public_unverified", "public"));
+		ok("partner", "set", "fabrikam.com", "description=x");
+		refused(1, 'partner_type = "public": not a valid value', "partner", "set", "acme.example", "description=x");
+		ok("partner", "set", "acme.example", "partner_type=federated");
+	end);
+end);
