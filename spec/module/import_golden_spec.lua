@@ -96,7 +96,7 @@ describe("lync-commands", function ()
 			lync_bridge_fqdn = "xmpp.fabrikam.com"; lync_bridge_listen = { "*:5061", "192.0.2.10:5061", "[2001:db8::10]:5061",
 				"127.0.0.1:5062" };
 			lync_partners = {
-				["fabrikam.com"] = { partner_type = "federated"; description = "O'Brien’s #> \"Fabrikam\"; Remove-Item x";
+				["fabrikam.com"] = { partner_type = "federated"; description = "O'Brien’s #> \"Fabrikam\";\u{2028}Remove-Item x";
 					additional_domains = { "na.fabrikam.com", "bücher.example" } };
 				["broken.example"] = { partner_type = "friend" };
 			};

@@ -3,6 +3,7 @@
 
 local core = require "lync_gateway.core";
 local json = require "util.json";
+local lfs = require "lfs";
 local commands = require "spec.support.import";
 
 local read, map, plan = commands.lib("import_read"), commands.lib("import_map"), commands.lib("import_plan");
@@ -55,8 +56,8 @@ describe("a row", function ()
 
 	it("may be what Select-Object left of an object", function ()
 		local item = one('<Objs xmlns="http://schemas.microsoft.com/powershell/2004/04"><Obj RefId="0"><TN RefId="0"><T>Selected'
-			.. '.Microsoft.Rtc.Management.WritableConfig.Settings.XmppFederation.XmppGatewaySettings</T></TN><MS><U32 N="ConnectionLimit">7</U32>'
-			.. '</MS></Obj></Objs>');
+			.. '.Microsoft.Rtc.Management.WritableConfig.Settings.XmppFederation.XmppGatewaySettings</T></TN><MS>'
+			.. '<U32 N="ConnectionLimit">7</U32></MS></Obj></Objs>');
 		assert.equal("settings", item.kind);
 		assert.same({ connection_limit = 7 }, item.merged);
 	end);
@@ -125,6 +126,8 @@ describe("a row", function ()
 		item = one('{"PartnerConnectionLimit":20,"DialbackPassphrase":"short"}');
 		assert.equal("refused", item.status);
 		assert.is_nil(item.problems[1].text:find("short\"", 1, true));
+		item = one('{"PartnerConnectionLimit":20,"DialbackPassphrase":["a secret"]}');
+		assert.same({ "DialbackPassphrase = (not shown): not a text" }, item.errors);
 	end);
 
 	it("that stands there twice is refused both times", function ()
@@ -191,6 +194,21 @@ describe("--commit", function ()
 		output = commit("partners.xml");
 		assert.truthy(output:find("Nothing to write.", 1, true));
 		assert.equal(before, content());
+	end);
+
+	it("gives a new file the mode of Prosody's configuration", function ()
+		local reference = os.tmpname();
+		os.remove(path);
+		for mode, expected in pairs { ["600"] = "rw-------", ["640"] = "rw-r-----" } do
+			os.execute("chmod " .. mode .. " " .. reference);
+			local env = commands.env { managed = path };
+			env.config_file = reference;
+			local output, status = commands.run(env, "import", commands.directory .. "gateway.xml", "--commit");
+			assert.equal(0, status, output);
+			assert.equal(expected, lfs.attributes(path, "permissions"));
+			os.remove(path);
+		end
+		os.remove(reference);
 	end);
 
 	it("writes nothing where the managed file cannot be read", function ()
