@@ -96,7 +96,7 @@ describe("lync-commands", function ()
 			lync_bridge_fqdn = "xmpp.fabrikam.com"; lync_bridge_listen = { "*:5061", "192.0.2.10:5061", "[2001:db8::10]:5061",
 				"127.0.0.1:5062" };
 			lync_partners = {
-				["fabrikam.com"] = { partner_type = "federated"; description = "O'Brien’s #> \"Fabrikam\";\u{2028}Remove-Item x";
+				["fabrikam.com"] = { partner_type = "federated"; description = "O'Brien’s #> \"Fabrikam\"; Remove-Item x";
 					additional_domains = { "na.fabrikam.com", "bücher.example" } };
 				["broken.example"] = { partner_type = "friend" };
 			};
@@ -110,6 +110,15 @@ describe("lync-commands", function ()
 		for line in output:gmatch("[^\n]+") do
 			assert.is_true(utf8.len(line) <= 132 or line:find("^[#N]") ~= nil, line);
 		end
+	end);
+
+	it("quotes whatever may end a word or a line", function ()
+		local quote = commands.lib("lync_commands").quote;
+		assert.equal("'a''b'", quote("a'b"));
+		for _, mark in ipairs { "\u{2018}", "\u{2019}", "\u{201A}", "\u{201B}" } do
+			assert.equal("'a" .. mark .. mark .. "'", quote("a" .. mark));
+		end
+		assert.equal("'a b c d e f $x `n'", quote("a\nb\rc\u{2028}d\u{2029}e\u{85}f $x `n"));
 	end);
 
 	it("refuses a configuration that is not usable", function ()
