@@ -509,7 +509,8 @@ describe("the commands that edit the managed file", function ()
 	end
 
 	for _, words in ipairs { { "partner" }, { "partner", "banana" }, { "partner", "new", "x.example" },
-		{ "partner", "set", "x.example" }, { "partner", "remove" }, { "partner", "get", "a", "b" }, { "partner", "get", "x=y" }, { "partner", "remove", "a", "--banana" },
+		{ "partner", "set", "x.example" }, { "partner", "remove" },
+		{ "partner", "get", "a", "b" }, { "partner", "get", "x=y" }, { "partner", "remove", "a", "--banana" },
 		{ "partner", "set", "a", "b=c", "--host" }, { "policy", "grant", "a@contoso.com" }, { "policy", "grant", "a@b", "c", "--none" },
 		{ "gateway", "set" }, { "gateway", "get", "x" }, { "partner", "set", "a", "-TlsNegotiation", "Required" } } do
 		it("are used wrongly: "..table.concat(words, " "), function ()

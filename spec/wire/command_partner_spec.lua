@@ -181,7 +181,11 @@ describe("the managed file of a running server", function ()
 		ok("partner", "remove", "fabrikam.com");
 		assert.is_truthy(read(path..".bak"):find("fabrikam.com", 1, true));
 		passes("still in force");
+		local from = #w.partner.process.output;
 		reload();
+		w.loop:wait(function () -- what is under way on a stream that closes has no answer
+			return w.partner.process.output:find("Outgoing s2s stream fabrikam.com->contoso.com closed", from, true);
+		end, 5, "the partner's stream to be closed");
 		fails("no partner any more");
 		local output, status = w.gateway:ctl("shell", "lync", "partners");
 		assert.equal(0, status, output);
