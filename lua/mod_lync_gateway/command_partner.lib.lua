@@ -30,14 +30,18 @@ partner.usage = [[
 
 -- ---- get
 
+-- Whether a key of a partner is written anywhere, or has its default.
 local function is_given(t, domain, key)
-	for name, entry in pairs(t.merged[OPTION] or {}) do
-		if type(name) == "string" and type(entry) == "table"
-			and managed.canon_domain(name) == managed.canon_domain(domain) then
-			return entry[key] ~= nil;
+	if not t.written then
+		t.written = {};
+		for name, entry in pairs(t.merged[OPTION] or {}) do
+			if type(name) == "string" and type(entry) == "table" then
+				t.written[managed.canon_domain(name)] = entry;
+			end
 		end
 	end
-	return false;
+	local entry = t.written[managed.canon_domain(domain)];
+	return entry ~= nil and entry[key] ~= nil;
 end
 
 local method_names = { ["sasl-tls"] = "SASL over TLS"; ["tls-dialback"] = "TLS dialback";

@@ -5,7 +5,8 @@
 -- what a second file says of a host replaces the first one's, option by option, and a slip of the pen would stop every
 -- host. The configuration goes first; the same partner, policy, grant, site or setting in both is an error.
 --
---	managed.path(paths, option) -> path | nil: there is to be none. paths.config: directory of the configuration
+--	managed.path(paths, option) -> path | nil: there is to be none | nil, error
+--		paths.config: directory of the configuration; option: lync_partners_file
 --	managed.read(path) -> doc | nil, error		no file: an empty doc
 --	managed.get(doc, host, option, name) -> its table or value, line | nil
 --	managed.set_partner(doc, host, domain, table | nil[, comments])		nil removes it; comments: lines, "-- …"
@@ -16,8 +17,10 @@
 --	managed.check(core, host, raw, doc[, about]) -> errors, warnings, settings		(below; raw: options.read's)
 --	managed.save(doc, path[, reference]) -> true | nil, error	error where the file has changed since managed.read
 --	managed.diff(doc) -> text | nil: no change. Without secrets.
+--	managed.strangers(doc, hosts) -> list of { host, line }: what stands there for hosts that have no gateway
 --	managed.options(doc, host) -> { lync_partners = …, … } as they would stand in the configuration
 --	managed.load(core, host, raw, doc | nil, error) -> settings, problems: core.settings of both together
+--	managed.reader(core, paths, option) -> function (host, raw) -> settings, problems: the same, of the file as it is now
 --
 -- A command reads, sets, checks, and saves if there are no errors:
 --	local doc, err = managed.read(env.managed_path);
@@ -60,8 +63,15 @@ managed.keys = {
 		"enable_logging_all_message_bodies"; "dialback_passphrase" };
 };
 
+local canonical = {};
+
 function managed.canon_domain(name)
-	return (idna_to_ascii(name) or name):lower();
+	local found = canonical[name];
+	if not found then
+		found = (idna_to_ascii(name) or name):lower();
+		canonical[name] = found;
+	end
+	return found;
 end
 
 -- As it is to be written.
@@ -85,8 +95,13 @@ function managed.canon(option, name)
 end
 
 function managed.path(paths, option)
-	if option == false then return nil; end
-	return resolve_relative_path(paths.config or ".", type(option) == "string" and option or managed.NAME);
+	if option == false then
+		return nil;
+	elseif option ~= nil and (type(option) ~= "string" or option == "") then
+		return nil, ("lync_partners_file = %s: not a file's name; write it in quotes, or false for none"):format(
+			type(option) == "string" and "\"\"" or tostring(option));
+	end
+	return resolve_relative_path(paths.config or ".", option or managed.NAME);
 end
 
 -- Reading
@@ -177,10 +192,10 @@ end
 
 -- Looking up
 
-local function find(node, key, canonical)
-	local wanted = canonical and canonical(key) or key;
+local function find(node, key, compare)
+	local wanted = compare and compare(key) or key;
 	for i, entry in ipairs(node and node.entries or {}) do
-		if entry.key and (canonical and canonical(entry.key) or entry.key) == wanted then
+		if entry.key and (compare and compare(entry.key) or entry.key) == wanted then
 			return entry, i;
 		end
 	end
@@ -207,6 +222,29 @@ function managed.get(doc, host, option, name)
 	if entry then
 		return plain(entry.value), entry.line, entry.key;
 	end
+end
+
+-- Names of an option's entries there, as they are compared -> their lines
+function managed.lines(doc, host, option)
+	local node, lines = section(doc, host, option), {};
+	for _, entry in ipairs(node and node.entries or {}) do
+		lines[canon[option](entry.key)] = entry.line;
+	end
+	return lines;
+end
+
+-- Hosts of the file that are none of these: nobody reads what they have. -> list of { host, line }
+function managed.strangers(doc, hosts)
+	local known, found = {}, {};
+	for _, host in ipairs(hosts) do
+		known[managed.canon_domain(host)] = true;
+	end
+	for _, entry in ipairs(doc.root.entries) do
+		if not known[managed.canon_domain(entry.key)] then
+			found[#found+1] = { host = entry.key; line = entry.line };
+		end
+	end
+	return found;
 end
 
 function managed.options(doc, host)
@@ -450,6 +488,17 @@ function managed.load(core, host, raw, doc, err)
 		table.insert(problems, found);
 	end
 	return settings, problems;
+end
+
+function managed.reader(core, paths, option)
+	local path, wrong = managed.path(paths, option);
+	if not path and not wrong then return nil; end
+	return function (host, raw)
+		if wrong then
+			return managed.load(core, host, raw, nil, wrong);
+		end
+		return managed.load(core, host, raw, managed.read(path));
+	end;
 end
 
 -- What a change of doc brings: errors and warnings that were not there when doc was read, and those about.partner,

@@ -173,7 +173,10 @@ describe("the managed file", function ()
 		assert.equal("/etc/prosody/lync-partners.cfg.lua", managed.path({ config = "/etc/prosody" }));
 		assert.equal("/etc/prosody/x.lua", managed.path({ config = "/etc/prosody" }, "x.lua"));
 		assert.equal("/var/x.lua", managed.path({ config = "/etc/prosody" }, "/var/x.lua"));
-		assert.is_nil(managed.path({ config = "/etc/prosody" }, false));
+		assert.same({}, { managed.path({ config = "/etc/prosody" }, false) });
+		assert.is_nil(managed.reader(core, { config = "/etc/prosody" }, false));
+		assert.equal("lync_partners_file = 5: not a file's name; write it in quotes, or false for none",
+			select(2, managed.path({ config = "/etc/prosody" }, 5)));
 	end);
 
 	for text, wrong in pairs {
@@ -369,6 +372,15 @@ describe("the managed file and the configuration", function ()
 		assert.same({}, settings:partners());
 	end);
 
+	it("shut the host when the file's name is none", function ()
+		local settings, problems = managed.reader(core, { config = "/" }, 5)(HOST, raw);
+		assert.is_false(settings.usable);
+		assert.equal("contoso.com: lync_partners_file = 5: not a file's name; write it in quotes, or false for none", problems[1].text);
+		settings, problems = managed.reader(core, { config = "/nowhere" })(HOST, raw);
+		assert.is_true(settings.usable);
+		assert.same({}, problems);
+	end);
+
 	it("leave nonsense in the configuration for the core to refuse", function ()
 		local settings, problems = managed.load(core, HOST, { lync_partners = 5 }, managed.parse("/F", FILE));
 		assert.is_false(settings.usable);
@@ -415,7 +427,8 @@ describe("the commands that edit the managed file", function ()
 				additional_domains = { "na.litware.com" } } } } };
 		env = {
 			core = core; config = { ["*"] = {}; [HOST] = { component_module = "lync_gateway" } };
-			print = function (text) table.insert(printed, text); end; input = function () return "correct horse"; end;
+			print = function (text) table.insert(printed, text); end; warn = function (text) table.insert(printed, text); end;
+			input = function () return "correct horse"; end;
 			raw = function (host) return raws[host]; end; conflicts = function () return {}; end;
 			load = function (host) return managed.load(core, host, raws[host], managed.read(path)); end;
 			managed_path = path; config_file = directory.."/prosody.cfg.lua"; config_files = { directory.."/prosody.cfg.lua" };
@@ -634,12 +647,37 @@ describe("the commands that edit the managed file", function ()
 		refused(1, path.." line 5: ", "partner", "get");
 	end);
 
+	it("warn of what nobody reads", function ()
+		write(path, FILE:gsub("contoso.com", "contoso.example"));
+		assert.is_truthy(ok("partner", "get"):find(("warning: %s line 6: contoso.example does not have lync_gateway, this is not read")
+			:format(path), 1, true));
+		assert.is_truthy(ok(table.unpack(NEW)):find("warning: ", 1, true));
+		assert.is_truthy(read(path):find("4711", 1, true));
+	end);
+
+	it("are quick with many partners", function ()
+		local doc, many = managed.read(path), 3000;
+		for i = 1, many do
+			managed.set_partner(doc, HOST, ("p%d.example"):format(i), { partner_type = "federated";
+				support_dialback_negotiation = false });
+		end
+		assert(managed.save(doc, path));
+		local from = os.clock();
+		assert.equal(many + 1, #json.decode(ok("partner", "get", "--json")));
+		ok("partner", "set", "p7.example", "description=x");
+		assert.is_true(os.clock() - from < 5, os.clock() - from);
+	end);
+
 	it("have nothing to do without a managed file, or without a change", function ()
 		write(path, FILE);
 		assert.equal("contoso.com: nothing to change", ok("gateway", "set", "keep_alive_interval=120"));
 		assert.same({ "lync-partners.cfg.lua", "prosody.cfg.lua" }, files());
 		env.managed_path = nil;
 		refused(1, "lync_partners_file = false", "partner", "set", "fabrikam.com", "description=x");
+		env.managed_error = "lync_partners_file = 5";
+		refused(1, "error: lync_partners_file = 5", "partner", "set", "fabrikam.com", "description=x");
+		refused(1, "error: lync_partners_file = 5", "partner", "get");
+		env.managed_error = nil;
 		env.load = function () return core.settings(HOST, raws[HOST]); end
 		assert.is_truthy(ok("partner", "get"):find("litware.com", 1, true));
 	end);
