@@ -284,8 +284,16 @@ local function to_node(value, option)
 	return node;
 end
 
+local function insert(entries, entry, rank)
+	local at = #entries + 1;
+	while rank and entry.key and at > 1 and entries[at - 1].key and rank(entry.key, entries[at - 1].key) do
+		at = at - 1;
+	end
+	table.insert(entries, at, entry);
+end
+
 -- An entry that stays keeps its comments and its place.
-local function merge_node(old, new)
+local function merge_node(old, new, rank)
 	local entries = {};
 	for _, entry in ipairs(old.entries) do
 		local fresh = entry.key and find(new, entry.key);
@@ -302,7 +310,7 @@ local function merge_node(old, new)
 	end
 	for _, entry in ipairs(new.entries) do
 		if not entry.taken then
-			entries[#entries+1] = entry;
+			insert(entries, entry, rank);
 		end
 	end
 	old.entries = entries;
@@ -313,11 +321,7 @@ local function ensure(node, key, rank)
 	local entry = find(node, key, not rank and managed.canon_domain or nil);
 	if entry then return entry.value; end
 	entry = { key = key; value = format.new_node(); lead = {} };
-	local at = #node.entries + 1;
-	while rank and at > 1 and rank(key, node.entries[at - 1].key) do
-		at = at - 1;
-	end
-	table.insert(node.entries, at, entry);
+	insert(node.entries, entry, rank);
 	return entry.value;
 end
 
@@ -361,9 +365,9 @@ local function set(doc, host, option, name, value, comments)
 	local new = to_node(value, option);
 	if not entry then
 		entry = { key = name; value = new; lead = {} };
-		table.insert(node.entries, entry);
+		insert(node.entries, entry, option == format.SETTINGS and order_of(option) or nil);
 	elseif format.is_node(entry.value) and format.is_node(new) then
-		merge_node(entry.value, new);
+		merge_node(entry.value, new, order_of(option));
 	else
 		entry.value = new;
 	end

@@ -208,7 +208,7 @@ describe("the managed file", function ()
 			additional_domains = { "eu.fabrikam.com", "asia.fabrikam.com" }; support_dialback_negotiation = false });
 		assert(managed.save(doc, path));
 		local expected = FILE:gsub('{ "na.fabrikam.com", "eu.fabrikam.com" };', '{ "eu.fabrikam.com", "asia.fabrikam.com" };', 1)
-			:gsub("(\t+)(support_dialback_negotiation = false;)", '%1%2\n%1description = "new";', 1);
+			:gsub("(\t+)(partner_type = \"federated\"; %-%- by the book\n)", '%1%2%1description = "new";\n', 1);
 		assert.equal(expected, read(path));
 		assert.equal(FILE, read(path..".bak"));
 		assert.same({ "lync-partners.cfg.lua", "lync-partners.cfg.lua.bak" }, files());
@@ -326,7 +326,7 @@ describe("the managed file", function ()
 		local doc = managed.parse(directory.."/nowhere/x");
 		local ok, err = managed.save(doc, directory.."/nowhere/x");
 		assert.is_nil(ok);
-		assert.matches("No such file or directory", err);
+		assert.equal(directory.."/nowhere/x: No such file or directory", err);
 	end);
 end);
 
@@ -653,6 +653,20 @@ describe("the commands that edit the managed file", function ()
 			:format(path), 1, true));
 		assert.is_truthy(ok(table.unpack(NEW)):find("warning: ", 1, true));
 		assert.is_truthy(read(path):find("4711", 1, true));
+	end);
+
+	it("leave the test of a partner to its own library, where there is one", function ()
+		refused(2, "Unknown word: test", "partner", "test", "fabrikam.com");
+		local with_test = {};
+		function with_test.require(_, name)
+			if name ~= "partner_test" then return support.lib(name, with_test); end
+			return { usage = "  partner test DOMAIN\n"; run = function (_, args, lib)
+				return args[1] == "fabrikam.com" and lib == command and 42;
+			end };
+		end
+		local partner = with_test:require("command_partner");
+		assert.equal(42, partner.run(env, { "test", "fabrikam.com" }, command));
+		assert.is_truthy(partner.usage:find("  partner test DOMAIN\n", 1, true));
 	end);
 
 	it("are quick with many partners", function ()
