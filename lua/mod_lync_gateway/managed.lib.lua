@@ -71,7 +71,8 @@ local function problem(host, key, message, remedy)
 		text = ("%s: %s: %s; %s"):format(host, key, message, remedy) };
 end
 
-local function entry_path(option, name)
+-- As the core writes it in its problems.
+function managed.key(option, name)
 	return name:find("^[%a_][%w_]*$") and option.."."..name or ("%s[%q]"):format(option, name);
 end
 
@@ -91,7 +92,7 @@ function managed.merge(host, raw, doc)
 				both[name] = value;
 				if own[name] ~= nil then
 					local _, line = managed.get(doc, host, option, name);
-					table.insert(problems, problem(host, entry_path(option, name), ("stands in the configuration, which is in "
+					table.insert(problems, problem(host, managed.key(option, name), ("stands in the configuration, which is in "
 						.."force, and in %s line %d"):format(doc.path, line or 0), "remove one of them"));
 				end
 			end
@@ -133,21 +134,28 @@ function managed.reader(core, paths, option)
 	end;
 end
 
--- What a change of doc brings: errors and warnings that were not there when doc was read, and those about.partner,
--- about.key (the beginning of a problem's key) even if they were.
+local function is_about(about, found)
+	if about.partner and found.partner and managed.canon_domain(found.partner) == managed.canon_domain(about.partner) then
+		return true;
+	end
+	for _, key in ipairs(about.keys or {}) do
+		if found.key:sub(1, #key) == key and not found.key:find("^[%w_]", #key + 1) then return true; end
+	end
+	return false;
+end
+
+-- What a change of doc brings: errors and warnings that were not there when doc was read, and, even if they were, those
+-- of about.partner and of about.keys (as managed.key gives them).
 function managed.check(core, host, raw, doc, about)
 	local old = {};
-	local original = managed.parse(doc.path, doc.source);
-	local _, problems = managed.load(core, host, raw, original);
+	local _, problems = managed.load(core, host, raw, managed.parse(doc.path, doc.source));
 	for _, found in ipairs(problems) do
 		old[found.text] = true;
 	end
-	local partner = about and about.partner and managed.canon_domain(about.partner);
 	local errors, warnings, settings = {}, {};
 	settings, problems = managed.load(core, host, raw, doc);
 	for _, found in ipairs(problems) do
-		if not old[found.text] or partner and found.partner and managed.canon_domain(found.partner) == partner
-			or about and about.key and found.key:sub(1, #about.key) == about.key then
+		if not old[found.text] or is_about(about or {}, found) then
 			table.insert(found.level == "error" and errors or warnings, found);
 		end
 	end

@@ -39,33 +39,30 @@ function edit.parse(args)
 	return parsed;
 end
 
--- n: words besides the first, sets: whether KEY=VALUE may (true), must ("some") or may not (nil) be there
--- -> parsed | nil, what is wrong
-function edit.words(args, least, most, sets)
-	local parsed, wrong = edit.parse(args);
-	if not parsed then return nil, wrong; end
-	if #parsed - 1 > most then
-		return nil, "Unexpected argument: "..parsed[most + 2];
-	elseif #parsed - 1 < least then
-		return nil, parsed[1]..": an argument is missing";
-	elseif not sets and parsed.sets[1] then
-		return nil, ("Unexpected argument: %s="):format(parsed.sets[1].key);
-	elseif sets == "some" and not parsed.sets[1] then
-		return nil, parsed[1]..": KEY=VALUE is missing";
+-- verb: { least and most words besides its own, whether KEY=VALUE may (true), must ("some") or may not (nil) be there }
+-- -> what is wrong | nil
+local function misused(verb, parsed)
+	if #parsed - 1 > verb[2] then
+		return "Unexpected argument: "..parsed[verb[2] + 2];
+	elseif #parsed - 1 < verb[1] then
+		return parsed[1]..": an argument is missing";
+	elseif not verb[3] and parsed.sets[1] then
+		return ("Unexpected argument: %s="):format(parsed.sets[1].key);
+	elseif verb[3] == "some" and not parsed.sets[1] then
+		return parsed[1]..": KEY=VALUE is missing";
 	end
-	return parsed;
 end
 
 -- Run verbs[word] with the words that it takes: { least, most, sets, function (env, parsed, command) -> status }.
 function edit.dispatch(verbs, usage, env, args, command)
-	local verb = verbs[args[1] or ""];
-	local parsed, wrong;
+	local parsed, wrong = edit.parse(args);
+	local verb = parsed and verbs[parsed[1] or ""];
 	if verb then
-		parsed, wrong = edit.words(args, verb[1], verb[2], verb[3]);
-	else
-		wrong = args[1] and "Unknown word: "..args[1] or "A word is missing";
+		wrong = misused(verb, parsed);
+	elseif parsed then
+		wrong = parsed[1] and "Unknown word: "..parsed[1] or "A word is missing";
 	end
-	if not parsed then
+	if wrong then
 		env.print(wrong.."\n\nUsage: prosodyctl mod_lync_gateway COMMAND …\n\n"..usage);
 		return 2;
 	end

@@ -227,7 +227,9 @@ local function read_doc(p)
 		fail(p, ("return { … } expected, found %s: this file is data, not configuration"):format(here(p)));
 	end
 	skip(p);
-	take_comments(p);
+	for _, comment in ipairs(take_comments(p)) do
+		table.insert(doc.header, comment);
+	end
 	if not at(p, "{") then fail(p, ("{ expected, found %s"):format(here(p))); end
 	doc.root = read_node(p, 1);
 	skip(p);
