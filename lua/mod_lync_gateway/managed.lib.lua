@@ -1,7 +1,7 @@
 -- The managed file, lync-partners.cfg.lua: partners, policies and settings that commands write.
 -- SPDX-License-Identifier: MIT
 --
--- It stands beside Prosody's configuration and is read by this module as data (managed_format), not by Prosody: there,
+-- It stands beside Prosody's configuration and is read by this module as data (managed_parse), not by Prosody: there,
 -- what a second file says of a host replaces the first one's, option by option, and a slip of the pen would stop every
 -- host. The configuration goes first; the same partner, policy, grant, site or setting in both is an error.
 --

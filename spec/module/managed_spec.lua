@@ -84,7 +84,7 @@ local function files()
 end
 
 describe("the managed file's text", function ()
-	local format = support.lib("managed_format");
+	local format = module:require("managed_format");
 
 	it("comes back as it was, comments and all", function ()
 		assert.equal(FILE, format.render(assert(format.parse(FILE))));
@@ -587,7 +587,13 @@ describe("the commands that edit the managed file", function ()
 		assert.same({ "acme.example", "fabrikam.com", "litware.com" }, { list[1].domain, list[2].domain, list[3].domain });
 		assert.same({ false, 4, true }, { list[3].origin.managed, list[3].origin.line, list[2].origin.managed });
 		assert.same({ "na.fabrikam.com", "eu.fabrikam.com" }, { table.unpack(list[2].additional_domains) });
+		assert.equal(table.concat({
+			"contoso.com";
+			("  fabrikam.com  federated  row 2: SASL over TLS  %s line 11"):format(path);
+			("  litware.com   federated  row 2: SASL over TLS  %s/prosody.cfg.lua line 4"):format(directory);
+		}, "\n"), ok("partner", "get", "*.com"));
 		refused(1, "x.example is no partner of contoso.com", "partner", "get", "x.example");
+		refused(1, "*.org is no partner of contoso.com", "partner", "get", "*.org");
 	end);
 
 	it("edit policies, sites and grants", function ()
