@@ -1,4 +1,4 @@
--- The text of lync-partners.cfg.lua: written, and compared. Pure; what a doc is, and its reading: managed_parse.lib.lua.
+-- The text of lync-partners.cfg.lua: written, and compared. Pure; what a doc is, and reading: managed_parse.lib.lua.
 -- SPDX-License-Identifier: MIT
 
 local parse = module:require "managed_parse";
