@@ -94,7 +94,7 @@ local function set(env, parsed, command)
 	if not entry then
 		return edit.refuse(t, wrong);
 	end
-	local changes, names = {}, {};
+	local changes, names, keys = {}, {}, {};
 	for _, one in ipairs(parsed.sets) do
 		if edit.foreign(t, OPTION, one.key, one.key) then return 1; end
 		local value = entry[one.key];
@@ -103,9 +103,10 @@ local function set(env, parsed, command)
 		end
 		changes[one.key] = value;
 		names[#names+1] = one.key;
+		keys[#keys+1] = managed.key(OPTION, one.key);
 	end
 	managed.set_settings(t.doc, t.host, changes);
-	return edit.finish(t, { key = OPTION }, ("settings are changed: %s"):format(table.concat(names, ", ")));
+	return edit.finish(t, { keys = keys }, ("settings are changed: %s"):format(table.concat(names, ", ")));
 end
 
 local verbs = { get = { 0, 0, nil, get }; set = { 0, 0, "some", set } };

@@ -3,6 +3,7 @@
 
 local array = require "util.array";
 local json = require "util.json";
+local glob_to_pattern = require "util.paths".glob_to_pattern;
 
 local managed = module:require "managed";
 local values = module:require "managed_values";
@@ -16,7 +17,8 @@ local partner = {};
 
 partner.usage = [[
   partner get [DOMAIN] [--json]
-                           the partners, or one with all its settings
+                           the partners, those like '*.org', or one with all
+                           its settings
   partner new DOMAIN KEY=VALUE…
                            add a partner, as in partner_type=federated
   partner set DOMAIN KEY=VALUE…
@@ -30,14 +32,18 @@ partner.usage = [[
 
 -- ---- get
 
+-- Whether a key of a partner is written anywhere, or has its default.
 local function is_given(t, domain, key)
-	for name, entry in pairs(t.merged[OPTION] or {}) do
-		if type(name) == "string" and type(entry) == "table"
-			and managed.canon_domain(name) == managed.canon_domain(domain) then
-			return entry[key] ~= nil;
+	if not t.written then
+		t.written = {};
+		for name, entry in pairs(t.merged[OPTION] or {}) do
+			if type(name) == "string" and type(entry) == "table" then
+				t.written[managed.canon_domain(name)] = entry;
+			end
 		end
 	end
-	return false;
+	local entry = t.written[managed.canon_domain(domain)];
+	return entry ~= nil and entry[key] ~= nil;
 end
 
 local method_names = { ["sasl-tls"] = "SASL over TLS"; ["tls-dialback"] = "TLS dialback";
@@ -72,10 +78,14 @@ local function show_one(t, found)
 	end
 end
 
-local function show_all(t)
+local function matching(domains, pattern)
+	return array.filter(array(domains), function (domain) return domain:find(pattern) ~= nil; end);
+end
+
+local function show_list(t, domains)
 	local rows = {};
 	t.env.print(t.host);
-	for _, domain in ipairs(t.settings:partners()) do
+	for _, domain in ipairs(domains) do
 		local found = t.settings:partner(domain);
 		local origin = edit.origin(t, OPTION, domain);
 		rows[#rows+1] = { domain, found.partner_type or "?", ("row %s: %s"):format(edit.show(found.row), methods_of(found)),
@@ -104,19 +114,18 @@ end
 local function get(env, parsed, command)
 	local all, status = edit.open_all(env, parsed, command);
 	if not all then return status; end
-	local found = array {};
+	local found, wanted = array {}, parsed[2];
+	local pattern = (not wanted or wanted:find("[*?]")) and glob_to_pattern(wanted or "*");
 	for _, t in ipairs(all) do
-		local one = parsed[2] and t.settings:partner(parsed[2]);
-		for _, domain in ipairs(parsed[2] and {} or t.settings:partners()) do
+		local one = not pattern and t.settings:partner(wanted);
+		local domains = pattern and matching(t.settings:partners(), pattern) or { one and one.domain };
+		for _, domain in ipairs(domains) do
 			found:push(as_json(t, t.settings:partner(domain)));
-		end
-		if one then
-			found:push(as_json(t, one));
 		end
 		if not parsed.json and one then
 			show_one(t, one);
-		elseif not parsed.json and not parsed[2] then
-			show_all(t);
+		elseif not parsed.json and (#domains > 0 or not wanted) then
+			show_list(t, domains);
 		end
 	end
 	if parsed.json then

@@ -169,7 +169,7 @@ local function write(t, name, entry, done)
 		ok, wrong = change_members(t, name, members);
 		if not ok then return edit.refuse(t, wrong); end
 	end
-	return edit.finish(t, { key = OPTION }, done:format(name));
+	return edit.finish(t, { keys = { managed.key(OPTION, name), managed.key(SITES, name) } }, done:format(name));
 end
 
 local function new(env, parsed, command)

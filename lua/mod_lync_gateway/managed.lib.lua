@@ -1,11 +1,12 @@
 -- The managed file, lync-partners.cfg.lua: partners, policies and settings that commands write.
 -- SPDX-License-Identifier: MIT
 --
--- It stands beside Prosody's configuration and is read by this module as data (managed_format), not by Prosody: there,
+-- It stands beside Prosody's configuration and is read by this module as data (managed_parse), not by Prosody: there,
 -- what a second file says of a host replaces the first one's, option by option, and a slip of the pen would stop every
 -- host. The configuration goes first; the same partner, policy, grant, site or setting in both is an error.
 --
---	managed.path(paths, option) -> path | nil: there is to be none. paths.config: directory of the configuration
+--	managed.path(paths, option) -> path | nil: there is to be none | nil, error
+--		paths.config: directory of the configuration; option: lync_partners_file
 --	managed.read(path) -> doc | nil, error		no file: an empty doc
 --	managed.get(doc, host, option, name) -> its table or value, line | nil
 --	managed.set_partner(doc, host, domain, table | nil[, comments])		nil removes it; comments: lines, "-- …"
@@ -16,155 +17,33 @@
 --	managed.check(core, host, raw, doc[, about]) -> errors, warnings, settings		(below; raw: options.read's)
 --	managed.save(doc, path[, reference]) -> true | nil, error	error where the file has changed since managed.read
 --	managed.diff(doc) -> text | nil: no change. Without secrets.
+--	managed.strangers(doc, hosts) -> list of { host, line }: what stands there for hosts that have no gateway
 --	managed.options(doc, host) -> { lync_partners = …, … } as they would stand in the configuration
 --	managed.load(core, host, raw, doc | nil, error) -> settings, problems: core.settings of both together
+--	managed.reader(core, paths, option) -> function (host, raw) -> settings, problems: the same, of the file as it is now
 --
 -- A command reads, sets, checks, and saves if there are no errors:
 --	local doc, err = managed.read(env.managed_path);
 --	managed.set_partner(doc, host, "fabrikam.com", { partner_type = "federated" });
 --	local errors, warnings = managed.check(env.core, host, env.raw(host), doc, { partner = "fabrikam.com" });
 
-local idna_to_ascii = require "util.encodings".idna.to_ascii;
-local nameprep = require "util.encodings".stringprep.nameprep;
-local jid_prep = require "util.jid".prep;
 local resolve_relative_path = require "util.paths".resolve_relative_path;
 
-local format = module:require "managed_format";
+local document = module:require "managed_document";
 local file = module:require "managed_file";
 
-local managed = {};
+local managed = setmetatable({}, { __index = document });
 
 managed.NAME = "lync-partners.cfg.lua";
-managed.DEFAULT = setmetatable({}, { __name = "default" });
-
-local header = {
-	"-- lync-partners.cfg.lua: partners, policies and settings of mod_lync_gateway, per host.";
-	"--";
-	"-- Written by `prosodyctl mod_lync_gateway partner|policy|gateway`, read by mod_lync_gateway itself: no Include().";
-	"-- Edit it by hand if you like: it is data, no Lua code; comments stay, the layout is the commands'.";
-	"-- Prosody's own configuration goes first; the same partner, policy or setting in both is an error.";
-	"-- `prosodyctl reload` puts a change in force.";
-};
-
--- The options that may stand here, in the order of writing.
-local sections = { "lync_partners"; "lync_access_policies"; "lync_sites"; "lync_policy_grants"; format.SETTINGS };
-
--- Keys of an entry in the order of writing and showing; others follow.
-managed.keys = {
-	lync_partners = { "partner_type"; "description"; "additional_domains"; "tls_negotiation"; "sasl_negotiation";
-		"support_dialback_negotiation"; "enable_keep_alive"; "connection_limit"; "proxy_fqdn" };
-	lync_access_policies = { "enable_xmpp_access" };
-	lync_gateway_settings = { "connection_limit"; "partner_connection_limit"; "keep_alive_interval";
-		"stream_establishment_timeout"; "stream_inactivity_timeout"; "subscription_refresh_interval";
-		"contact_authorization_days"; "partner_subscription_limit"; "partner_recipient_limit";
-		"enable_logging_all_message_bodies"; "dialback_passphrase" };
-};
-
-function managed.canon_domain(name)
-	return (idna_to_ascii(name) or name):lower();
-end
-
--- As it is to be written.
-function managed.prep_domain(name)
-	return nameprep(name) or name;
-end
-
-local function canon_user(name)
-	name = name:gsub("^[sS][iI][pP]:", "");
-	return jid_prep(name) or name:lower();
-end
-
-local function same(name) return name; end
-
--- How names are compared.
-local canon = { lync_partners = managed.canon_domain; lync_policy_grants = canon_user; lync_access_policies = same;
-	lync_sites = same; lync_gateway_settings = same };
-
-function managed.canon(option, name)
-	return canon[option](name);
-end
 
 function managed.path(paths, option)
-	if option == false then return nil; end
-	return resolve_relative_path(paths.config or ".", type(option) == "string" and option or managed.NAME);
-end
-
--- Reading
-
-local function bad(entry, message)
-	return message, entry.line;
-end
-
-local function check_names(node, what)
-	for _, entry in ipairs(node.entries) do
-		if entry.key == nil then
-			return bad(entry, what.." without a name; write [\"NAME\"] = …");
-		end
+	if option == false then
+		return nil;
+	elseif option ~= nil and (type(option) ~= "string" or option == "") then
+		return nil, ("lync_partners_file = %s: not a file's name; write it in quotes, or false for none"):format(
+			type(option) == "string" and "\"\"" or tostring(option));
 	end
-end
-
-local function is_section(key)
-	for _, name in ipairs(sections) do
-		if name == key then return true; end
-	end
-	return false;
-end
-
--- Only what the merging stands on; what the values mean is the core's to judge.
-local function check_host(entry)
-	if not format.is_node(entry.value) then
-		return bad(entry, ("%q: not a host with its options; write [%q] = { lync_partners = { … } }"):format(entry.key,
-			entry.key));
-	end
-	for _, option in ipairs(entry.value.entries) do
-		if option.key == nil or not is_section(option.key) then
-			return bad(option, ("%s: not an option of this file; known are %s"):format(option.key and ("%q"):format(option.key)
-				or "no name", table.concat(sections, ", ")));
-		elseif not format.is_node(option.value) then
-			return bad(option, option.key..": not a table; write "..option.key.." = { … }");
-		end
-		local message, line = check_names(option.value, "an entry of "..option.key);
-		if message then return message, line; end
-	end
-end
-
-local function check_doc(doc)
-	local message, line = check_names(doc.root, "a host");
-	for _, entry in ipairs(doc.root.entries) do
-		if message then break; end
-		message, line = check_host(entry);
-	end
-	return message, line;
-end
-
-local function parse(text)
-	local doc, message, line = format.parse(text);
-	if doc then
-		message, line = check_doc(doc);
-	end
-	if message then
-		return nil, message, line;
-	end
-	return doc;
-end
-
-local function empty()
-	return { header = { table.unpack(header) }; root = format.new_node(); tail = {} };
-end
-
--- text: nil where there is no file
-function managed.parse(path, text)
-	if not text or not text:find("%S") then
-		local doc = empty();
-		doc.path, doc.source = path, text;
-		return doc;
-	end
-	local doc, message, line = parse(text);
-	if not doc then
-		return nil, ("%s line %d: %s"):format(path, line, message);
-	end
-	doc.path, doc.source = path, text;
-	return doc;
+	return resolve_relative_path(paths.config or ".", option or managed.NAME);
 end
 
 function managed.read(path)
@@ -175,217 +54,8 @@ function managed.read(path)
 	return managed.parse(path, text);
 end
 
--- Looking up
-
-local function find(node, key, canonical)
-	local wanted = canonical and canonical(key) or key;
-	for i, entry in ipairs(node and node.entries or {}) do
-		if entry.key and (canonical and canonical(entry.key) or entry.key) == wanted then
-			return entry, i;
-		end
-	end
-end
-
-local function section(doc, host, option)
-	local entry = find(doc.root, host, managed.canon_domain);
-	entry = entry and find(entry.value, option);
-	return entry and entry.value;
-end
-
-local function plain(value)
-	if not format.is_node(value) then return value; end
-	local result = {};
-	for _, entry in ipairs(value.entries) do
-		result[entry.key or #result + 1] = plain(entry.value);
-	end
-	return result;
-end
-
--- -> value, line, name as it stands there
-function managed.get(doc, host, option, name)
-	local entry = find(section(doc, host, option), name, canon[option]);
-	if entry then
-		return plain(entry.value), entry.line, entry.key;
-	end
-end
-
-function managed.options(doc, host)
-	local entry = find(doc.root, host, managed.canon_domain);
-	return entry and plain(entry.value) or {};
-end
-
--- Changing
-
-local function order_of(option)
-	local order = {};
-	for i, key in ipairs(managed.keys[option] or {}) do
-		order[key] = i;
-	end
-	return function (a, b)
-		local x, y = order[a] or math.huge, order[b] or math.huge;
-		if x ~= y then return x < y; end
-		return tostring(a) < tostring(b);
-	end;
-end
-
-local function to_node(value, option)
-	if type(value) ~= "table" then return value; end
-	local node, names = format.new_node(), {};
-	for _, item in ipairs(value) do
-		table.insert(node.entries, { value = to_node(item); lead = {} });
-	end
-	for key in pairs(value) do
-		if type(key) == "string" then
-			names[#names+1] = key;
-		end
-	end
-	table.sort(names, order_of(option));
-	for _, key in ipairs(names) do
-		table.insert(node.entries, { key = key; value = to_node(value[key]); lead = {} });
-	end
-	return node;
-end
-
--- An entry that stays keeps its comments and its place.
-local function merge_node(old, new)
-	local entries = {};
-	for _, entry in ipairs(old.entries) do
-		local fresh = entry.key and find(new, entry.key);
-		if not entry.key then -- of a list: by value
-			for _, item in ipairs(new.entries) do
-				fresh = fresh or item.value == entry.value and item or nil;
-			end
-		end
-		if fresh then
-			local nodes = format.is_node(entry.value) and format.is_node(fresh.value);
-			entry.value = nodes and merge_node(entry.value, fresh.value) or fresh.value;
-			entries[#entries+1], fresh.taken = entry, true;
-		end
-	end
-	for _, entry in ipairs(new.entries) do
-		if not entry.taken then
-			entries[#entries+1] = entry;
-		end
-	end
-	old.entries = entries;
-	return old;
-end
-
-local function ensure(node, key, rank)
-	local entry = find(node, key, not rank and managed.canon_domain or nil);
-	if entry then return entry.value; end
-	entry = { key = key; value = format.new_node(); lead = {} };
-	local at = #node.entries + 1;
-	while rank and at > 1 and rank(key, node.entries[at - 1].key) do
-		at = at - 1;
-	end
-	table.insert(node.entries, at, entry);
-	return entry.value;
-end
-
-local section_rank = {};
-for i, name in ipairs(sections) do
-	section_rank[name] = i;
-end
-
-local function before(a, b)
-	return section_rank[a] < section_rank[b];
-end
-
--- A table without an entry goes, except that of the policies: without it every Lync user may use XMPP, and removing
--- never opens anything.
-local function prune(doc, host)
-	local host_entry, i = find(doc.root, host, managed.canon_domain);
-	local options = host_entry and host_entry.value;
-	for n = options and #options.entries or 0, 1, -1 do
-		local entry = options.entries[n];
-		if #entry.value.entries == 0 and #entry.value.tail == 0 and #entry.lead == 0
-			and entry.key ~= "lync_access_policies" then
-			table.remove(options.entries, n);
-		end
-	end
-	if options and #options.entries == 0 and #options.tail == 0 and #host_entry.lead == 0 then
-		table.remove(doc.root.entries, i);
-	end
-end
-
-local function set(doc, host, option, name, value, comments)
-	if value == nil then
-		local node = section(doc, host, option);
-		local _, i = find(node, name, canon[option]);
-		if not i then return false; end
-		table.remove(node.entries, i);
-		prune(doc, host);
-		return true;
-	end
-	local node = ensure(ensure(doc.root, host), option, before);
-	local entry = find(node, name, canon[option]);
-	local new = to_node(value, option);
-	if not entry then
-		entry = { key = name; value = new; lead = {} };
-		table.insert(node.entries, entry);
-	elseif format.is_node(entry.value) and format.is_node(new) then
-		merge_node(entry.value, new);
-	else
-		entry.value = new;
-	end
-	entry.lead = comments or entry.lead;
-	return true;
-end
-
-function managed.set_partner(doc, host, domain, values, comments)
-	return set(doc, host, "lync_partners", domain, values, comments);
-end
-
-function managed.set_policy(doc, host, name, values, comments)
-	return set(doc, host, "lync_access_policies", name, values, comments);
-end
-
-function managed.set_site(doc, host, name, members, comments)
-	return set(doc, host, "lync_sites", name, members, comments);
-end
-
-function managed.set_grant(doc, host, user, policy, comments)
-	return set(doc, host, "lync_policy_grants", user, policy, comments);
-end
-
-function managed.set_settings(doc, host, values)
-	local names = {};
-	for name in pairs(values) do
-		names[#names+1] = name;
-	end
-	table.sort(names, order_of("lync_gateway_settings"));
-	for _, name in ipairs(names) do
-		local value = values[name];
-		if value == managed.DEFAULT then
-			value = nil;
-		end
-		set(doc, host, "lync_gateway_settings", name, value);
-	end
-	return true;
-end
-
--- Writing
-
-local function hide(text)
-	for name in pairs(format.secrets) do
-		text = text:gsub("(%f[%w_]"..name..'%f[^%w_]["%]]*%s*=%s*)[^\n]*', '%1"…";');
-	end
-	return text;
-end
-
-function managed.diff(doc)
-	local old, new = doc.source or "", format.render(doc);
-	local text = format.diff(hide(old), hide(new));
-	if not text and old ~= new then
-		text = "@@ a secret @@";
-	end
-	return text;
-end
-
 function managed.save(doc, path, reference)
-	local text = format.render(doc);
-	assert(parse(text)); -- what we write we can read
+	local text = document.render(doc);
 	local ok, err = file.replace(path, doc.source, text, reference);
 	if not ok then
 		return nil, err;
@@ -401,7 +71,8 @@ local function problem(host, key, message, remedy)
 		text = ("%s: %s: %s; %s"):format(host, key, message, remedy) };
 end
 
-local function entry_path(option, name)
+-- As the core writes it in its problems.
+function managed.key(option, name)
 	return name:find("^[%a_][%w_]*$") and option.."."..name or ("%s[%q]"):format(option, name);
 end
 
@@ -421,7 +92,7 @@ function managed.merge(host, raw, doc)
 				both[name] = value;
 				if own[name] ~= nil then
 					local _, line = managed.get(doc, host, option, name);
-					table.insert(problems, problem(host, entry_path(option, name), ("stands in the configuration, which is in "
+					table.insert(problems, problem(host, managed.key(option, name), ("stands in the configuration, which is in "
 						.."force, and in %s line %d"):format(doc.path, line or 0), "remove one of them"));
 				end
 			end
@@ -452,21 +123,39 @@ function managed.load(core, host, raw, doc, err)
 	return settings, problems;
 end
 
--- What a change of doc brings: errors and warnings that were not there when doc was read, and those about.partner,
--- about.key (the beginning of a problem's key) even if they were.
+function managed.reader(core, paths, option)
+	local path, wrong = managed.path(paths, option);
+	if not path and not wrong then return nil; end
+	return function (host, raw)
+		if wrong then
+			return managed.load(core, host, raw, nil, wrong);
+		end
+		return managed.load(core, host, raw, managed.read(path));
+	end;
+end
+
+local function is_about(about, found)
+	if about.partner and found.partner and managed.canon_domain(found.partner) == managed.canon_domain(about.partner) then
+		return true;
+	end
+	for _, key in ipairs(about.keys or {}) do
+		if found.key:sub(1, #key) == key and not found.key:find("^[%w_]", #key + 1) then return true; end
+	end
+	return false;
+end
+
+-- What a change of doc brings: errors and warnings that were not there when doc was read, and, even if they were, those
+-- of about.partner and of about.keys (as managed.key gives them).
 function managed.check(core, host, raw, doc, about)
 	local old = {};
-	local original = managed.parse(doc.path, doc.source);
-	local _, problems = managed.load(core, host, raw, original);
+	local _, problems = managed.load(core, host, raw, managed.parse(doc.path, doc.source));
 	for _, found in ipairs(problems) do
 		old[found.text] = true;
 	end
-	local partner = about and about.partner and managed.canon_domain(about.partner);
 	local errors, warnings, settings = {}, {};
 	settings, problems = managed.load(core, host, raw, doc);
 	for _, found in ipairs(problems) do
-		if not old[found.text] or partner and found.partner and managed.canon_domain(found.partner) == partner
-			or about and about.key and found.key:sub(1, #about.key) == about.key then
+		if not old[found.text] or is_about(about or {}, found) then
 			table.insert(found.level == "error" and errors or warnings, found);
 		end
 	end

@@ -39,33 +39,30 @@ function edit.parse(args)
 	return parsed;
 end
 
--- n: words besides the first, sets: whether KEY=VALUE may (true), must ("some") or may not (nil) be there
--- -> parsed | nil, what is wrong
-function edit.words(args, least, most, sets)
-	local parsed, wrong = edit.parse(args);
-	if not parsed then return nil, wrong; end
-	if #parsed - 1 > most then
-		return nil, "Unexpected argument: "..parsed[most + 2];
-	elseif #parsed - 1 < least then
-		return nil, parsed[1]..": an argument is missing";
-	elseif not sets and parsed.sets[1] then
-		return nil, ("Unexpected argument: %s="):format(parsed.sets[1].key);
-	elseif sets == "some" and not parsed.sets[1] then
-		return nil, parsed[1]..": KEY=VALUE is missing";
+-- verb: { least and most words besides its own, whether KEY=VALUE may (true), must ("some") or may not (nil) be there }
+-- -> what is wrong | nil
+local function misused(verb, parsed)
+	if #parsed - 1 > verb[2] then
+		return "Unexpected argument: "..parsed[verb[2] + 2];
+	elseif #parsed - 1 < verb[1] then
+		return parsed[1]..": an argument is missing";
+	elseif not verb[3] and parsed.sets[1] then
+		return ("Unexpected argument: %s="):format(parsed.sets[1].key);
+	elseif verb[3] == "some" and not parsed.sets[1] then
+		return parsed[1]..": KEY=VALUE is missing";
 	end
-	return parsed;
 end
 
 -- Run verbs[word] with the words that it takes: { least, most, sets, function (env, parsed, command) -> status }.
 function edit.dispatch(verbs, usage, env, args, command)
-	local verb = verbs[args[1] or ""];
-	local parsed, wrong;
+	local parsed, wrong = edit.parse(args);
+	local verb = parsed and verbs[parsed[1] or ""];
 	if verb then
-		parsed, wrong = edit.words(args, verb[1], verb[2], verb[3]);
-	else
-		wrong = args[1] and "Unknown word: "..args[1] or "A word is missing";
+		wrong = misused(verb, parsed);
+	elseif parsed then
+		wrong = parsed[1] and "Unknown word: "..parsed[1] or "A word is missing";
 	end
-	if not parsed then
+	if wrong then
 		env.print(wrong.."\n\nUsage: prosodyctl mod_lync_gateway COMMAND …\n\n"..usage);
 		return 2;
 	end
@@ -74,28 +71,23 @@ end
 
 -- ---- where something stands
 
-local function line_of(text, option, name)
-	local wanted, n, inside = name:lower(), 0, false;
-	local word = "%f[%w_]"..wanted:gsub("%p", "%%%0").."%f[^%w_]%s*=";
+local name_patterns = { '"([^"]*)"', "'([^']*)'", "([%w_]+)%s*=" };
+
+-- Where names stand in the text of a configuration, from the first mention of an option on: "name", 'name' or name =.
+-- A guess, for people: the configuration does not tell. -> lower name -> line
+function edit.index(text, option)
+	local lines, n, inside = {}, 0, false;
 	for line in (text.."\n"):gmatch("(.-)\n") do
 		n = n + 1;
 		local code = line:gsub("%-%-.*$", ""):lower();
 		inside = inside or code:find(option, 1, true) ~= nil;
-		if inside and (code:find('"'..wanted..'"', 1, true) or code:find("'"..wanted.."'", 1, true) or code:find(word)) then
-			return n;
+		for _, pattern in ipairs(inside and name_patterns or {}) do
+			for name in code:gmatch(pattern) do
+				lines[name] = lines[name] or n;
+			end
 		end
 	end
-end
-
--- The file of the configuration, and the line, that name an entry of an option.
-function edit.find_line(files, option, name, read)
-	for _, path in ipairs(files) do
-		local text = read(path);
-		local line = text and line_of(text, option, name);
-		if line then
-			return path, line;
-		end
-	end
+	return lines;
 end
 
 local function read_text(path)
@@ -106,21 +98,40 @@ local function read_text(path)
 	return text;
 end
 
--- { file, line | nil, managed = boolean } | nil: it stands nowhere
-function edit.origin(t, option, name)
-	local _, line = managed.get(t.doc, t.host, option, name);
-	local own, own_name = type(t.raw[option]) == "table" and t.raw[option] or {}, nil;
-	for key in pairs(own) do
-		if managed.canon(option, key) == managed.canon(option, name) then
-			own_name = key;
+-- What stands where: { names = { as compared -> as written in the configuration }, indexes = one of each file of it,
+-- lines = as compared -> line of the managed file }
+local function places(t, option)
+	t.places = t.places or {};
+	local found = t.places[option];
+	if found then return found; end
+	found = { names = {}; indexes = {}; lines = managed.lines(t.doc, t.host, option) };
+	for key in pairs(type(t.raw[option]) == "table" and t.raw[option] or {}) do
+		if type(key) == "string" then
+			found.names[managed.canon(option, key)] = key;
 		end
 	end
-	if own_name ~= nil then
-		local path, at = edit.find_line(t.env.config_files or {}, option, own_name, read_text);
-		return { file = path or t.env.config_file or "Prosody's configuration"; line = at; managed = false };
-	elseif line then
-		return { file = t.doc.path; line = line; managed = true };
+	for i, path in ipairs(t.env.config_files or {}) do
+		local text = read_text(path);
+		found.indexes[i] = text and edit.index(text, option) or {};
 	end
+	t.places[option] = found;
+	return found;
+end
+
+-- { file, line | nil, managed = boolean } | nil: it stands nowhere
+function edit.origin(t, option, name)
+	local found, wanted = places(t, option), managed.canon(option, name);
+	local own = found.names[wanted];
+	if not own then
+		return found.lines[wanted] and { file = t.doc.path; line = found.lines[wanted]; managed = true } or nil;
+	end
+	for i, path in ipairs(t.env.config_files or {}) do
+		local line = found.indexes[i][own:lower()];
+		if line then
+			return { file = path; line = line; managed = false };
+		end
+	end
+	return { file = t.env.config_file or "Prosody's configuration"; managed = false };
 end
 
 function edit.describe(origin)
@@ -139,6 +150,9 @@ function edit.open(env, parsed, command)
 		env.print(("error: several hosts have lync_gateway (%s): say which with --host HOST")
 			:format(table.concat(hosts, ", ")));
 		return nil, 2;
+	elseif env.managed_error then
+		env.print("error: "..env.managed_error);
+		return nil, 1;
 	elseif not env.managed_path then
 		env.print("error: lync_partners_file = false: there is no managed file; edit Prosody's configuration, or remove it");
 		return nil, 1;
@@ -149,8 +163,17 @@ function edit.open(env, parsed, command)
 		env.print(("error: %s\nNothing is written: correct it first."):format(err));
 		return nil, 1;
 	end
+	edit.warn_of_strangers(env, doc, command);
 	return { env = env; host = hosts[1]; hosts = command.hosts(env.config); doc = doc; raw = env.raw(hosts[1]);
 		parsed = parsed };
+end
+
+-- What stands in the file for a host that has no gateway is read by nobody.
+function edit.warn_of_strangers(env, doc, command)
+	for _, found in ipairs(managed.strangers(doc, command.hosts(env.config))) do
+		env.warn(("warning: %s line %d: %s does not have lync_gateway, this is not read"):format(doc.path, found.line,
+			found.host));
+	end
 end
 
 -- Each host with what it has, to be shown -> list of t, settings and problems with them | nil, status
@@ -161,13 +184,16 @@ function edit.open_all(env, parsed, command)
 		return nil, 1;
 	end
 	local doc = managed.parse();
-	if env.managed_path then
+	if env.managed_error then
+		doc, err = nil, env.managed_error;
+	elseif env.managed_path then
 		doc, err = managed.read(env.managed_path);
 	end
 	if not doc then
 		env.print("error: "..err);
 		return nil, 1;
 	end
+	edit.warn_of_strangers(env, doc, command);
 	local all = {};
 	for i, host in ipairs(hosts) do
 		local t = { env = env; host = host; doc = doc; raw = env.raw(host) };

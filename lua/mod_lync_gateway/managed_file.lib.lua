@@ -87,6 +87,12 @@ local function put(temporary, path, new)
 	return os.rename(temporary, path);
 end
 
+-- The name of the temporary file says nothing to anybody.
+local function plainly(err, temporary, path)
+	local from, to = err:find(temporary, 1, true);
+	return from and err:sub(1, from - 1)..path..err:sub(to + 1) or err;
+end
+
 local function write(path, text, reference, new)
 	local temporary = path.."."..to_hex(random_bytes(6));
 	local ok, err = fill(temporary, text, reference);
@@ -95,7 +101,7 @@ local function write(path, text, reference, new)
 	end
 	if not ok then
 		os.remove(temporary);
-		return nil, err;
+		return nil, plainly(err, temporary, path);
 	end
 	run("sync --", path:match("^(.*)/") or ".");
 	return true;

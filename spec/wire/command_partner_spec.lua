@@ -181,7 +181,11 @@ describe("the managed file of a running server", function ()
 		ok("partner", "remove", "fabrikam.com");
 		assert.is_truthy(read(path..".bak"):find("fabrikam.com", 1, true));
 		passes("still in force");
+		local from = #w.partner.process.output;
 		reload();
+		w.loop:wait(function () -- what is under way on a stream that closes has no answer
+			return w.partner.process.output:find("Outgoing s2s stream fabrikam.com->contoso.com closed", from, true);
+		end, 5, "the partner's stream to be closed");
 		fails("no partner any more");
 		local output, status = w.gateway:ctl("shell", "lync", "partners");
 		assert.equal(0, status, output);
@@ -201,5 +205,63 @@ describe("the managed file of a running server", function ()
 		w.gateway:ctl("reload");
 		w.gateway:wait_log("connected edge: ready");
 		passes("opened");
+	end);
+end);
+
+describe("a managed file elsewhere, of two hosts that share a bridge", function ()
+	local w, romeo, path;
+	setup(function ()
+		w = World.new { component = false; partners = ""; global = [[lync_partners_file = "data/partners.cfg.lua"]];
+			also = { ["litware.example"] = "" } };
+		romeo = w:contact("romeo");
+		path = w.gateway.directory.."/data/partners.cfg.lua";
+	end);
+	teardown(function () w:finish(); end);
+
+	local function reload(text)
+		local from = #w.gateway.process.output;
+		w.gateway:ctl("reload");
+		w.loop:wait(function () return w.gateway.process.output:find(text, from, true); end, 5, text);
+	end
+
+	it("lets a partner in where it is said", function ()
+		local words = { "mod_lync_gateway", "partner", "new", "fabrikam.com", "partner_type=federated",
+			"support_dialback_negotiation=false" };
+		local output, status = w.gateway:ctl(table.unpack(words));
+		assert.equal(2, status, output);
+		assert.is_truthy(output:find("several hosts have lync_gateway (contoso.com, litware.example)", 1, true), output);
+		words[#words + 1] = "--host=litware.example";
+		output, status = w.gateway:ctl(table.unpack(words));
+		assert.equal(0, status, output);
+		reload("configured bridge:");
+		local lars = w:lync_user("lars@litware.example");
+		romeo:wait_receipt(romeo:message(lars.address, "to litware", { receipt = true }));
+		lars:wait_message("to litware");
+		assert.is_string((romeo:wait_error(romeo:message("lena@contoso.com", "to contoso"))));
+	end);
+
+	it("is harmless where Prosody's configuration includes it", function ()
+		w.gateway:rewrite("run_as_root = true", "run_as_root = true\nInclude \"data/*.cfg.lua\"");
+		reload("configured bridge:");
+		local lars = w:lync_user("lars@litware.example");
+		romeo:wait_receipt(romeo:message(lars.address, "included", { receipt = true }));
+		lars:wait_message("included");
+		local output, status = w.gateway:ctl("mod_lync_gateway", "partner", "get", "fabrikam.com");
+		assert.equal(0, status, output);
+		assert.is_truthy(output:find("fabrikam.com, partner of litware.example", 1, true), output);
+		assert.is_truthy(output:find(path.." line ", 1, true), output);
+	end);
+
+	it("warns where the hosts come to differ in what belongs to the bridge", function ()
+		local output, status = w.gateway:ctl("mod_lync_gateway", "gateway", "set", "--host", "contoso.com",
+			"subscription_refresh_interval=3600");
+		assert.equal(0, status, output);
+		output = w.gateway:ctl("mod_lync_gateway", "gateway", "set", "--host", "litware.example", "subscription_refresh_interval=3600",
+			"--whatif");
+		assert.is_nil(output:find("warning: Hosts", 1, true), output);
+		output = w.gateway:ctl("mod_lync_gateway", "gateway", "set", "--host", "litware.example",
+			"subscription_refresh_interval=7200", "--whatif");
+		assert.is_truthy(output:find("warning: Hosts contoso.com and litware.example share the bridge xmpp.contoso.com", 1, true),
+			output);
 	end);
 end);
