@@ -5,6 +5,7 @@ local json = require "util.json";
 local resolve_relative_path = require "util.paths".resolve_relative_path;
 
 local managed = module:require "managed";
+local edit = module:require "managed_edit";
 local read = module:require "import_read";
 local map = module:require "import_map";
 local plan = module:require "import_plan";
@@ -74,8 +75,19 @@ local function one_host(env, command, wanted)
 	return hosts[1];
 end
 
--- Put into the managed file what is new or different: true | nil, what is wrong
-local function write(env, host, own, doc, items, file)
+-- Hosts on one bridge have to agree on some settings: with which this one does not, if so.
+local function conflict(env, host, settings, command)
+	local loaded = {};
+	for _, name in ipairs(command.hosts(env.config)) do
+		loaded[name] = { settings = name == host and settings or (env.load(name)) };
+	end
+	return env.conflicts(loaded)[host];
+end
+
+-- t: { env, host, doc, raw = the configuration's options, command }. Put into the managed file what is new or
+-- different: true | nil, what is wrong
+local function write(t, items, file)
+	local doc, host = t.doc, t.host;
 	local comments = { "-- Imported from "..text.printable(file:match("[^/]+$") or file, 200) };
 	for _, item in ipairs(items) do
 		if plan.writes(item) then
@@ -87,27 +99,34 @@ local function write(env, host, own, doc, items, file)
 			end
 		end
 	end
-	local errors = managed.check(env.core, host, own, doc);
-	if errors[1] then
-		return nil, "nothing was written: with these entries the configuration would have a mistake: "..errors[1].text;
+	local errors, _, settings = managed.check(t.env.core, host, t.raw, doc);
+	local wrong = errors[1] and errors[1].text or conflict(t.env, host, settings, t.command);
+	if wrong then
+		return nil, "nothing was written: with these entries the configuration would have a mistake: "..wrong;
 	end
-	return managed.save(doc, env.managed_path, env.config_file);
+	local ok, err = managed.save(doc, t.env.managed_path, t.env.config_file);
+	if not ok then
+		return nil, ("nothing was written: %s%s"):format(err, err:find("ermission denied")
+			and "; do it as root: prosodyctl --root mod_lync_gateway import …" or "");
+	end
+	return true;
 end
 
-local function outcome_of(env, host, own, doc, items, parsed)
+local function outcome_of(t, items, parsed)
+	local path = t.env.managed_path;
 	local count = report.count(items);
 	if count.written == 0 then
 		return { committed = false; message = "Nothing to write." };
 	elseif not parsed.commit then
 		return { committed = false; message = ("Dry run: nothing was written. --commit writes %d object(s) into %s.")
-			:format(count.written, env.managed_path) };
+			:format(count.written, path) };
 	end
-	local ok, err = write(env, host, own, doc, items, parsed.file);
+	local ok, err = write(t, items, parsed.file);
 	if not ok then
 		return nil, err;
 	end
-	return { committed = true; path = env.managed_path; message = ("Wrote %d object(s) into %s; prosodyctl reload puts "
-		.."them in force."):format(count.written, env.managed_path) };
+	return { committed = true; path = path; message = ("Wrote %d object(s) into %s; prosodyctl reload puts them in force.")
+		:format(count.written, path) };
 end
 
 local function fail(env, parsed, message, status, line)
@@ -135,7 +154,9 @@ end
 
 -- The managed file | nil, what is wrong
 local function load_managed(env)
-	if not env.managed_path then
+	if env.managed_error then
+		return nil, env.managed_error;
+	elseif not env.managed_path then
 		return nil, "lync_partners_file = false: there is no file that commands write; take that line out of the "
 			.."configuration";
 	end
@@ -158,11 +179,15 @@ function import.run(env, args, command)
 	if not content or not doc then
 		return fail(env, parsed, unreadable or unmanaged, 1, line);
 	end
-	local own = env.raw(host);
-	local raw = managed.merge(host, own, doc);
+	local t = { env = env; host = host; doc = doc; raw = env.raw(host); command = command };
+	local raw = managed.merge(host, t.raw, doc);
+	local function origin(option, name)
+		local found = edit.origin(t, option, name);
+		return found and not found.managed and edit.describe(found) or nil;
+	end
 	local items = plan.make(env.core, host, raw, map.items(content.rows),
-		{ own = own; accept_numbers = parsed.accept_numbers });
-	local outcome, failed = outcome_of(env, host, own, doc, items, parsed);
+		{ origin = origin; accept_numbers = parsed.accept_numbers });
+	local outcome, failed = outcome_of(t, items, parsed);
 	if not outcome then
 		return fail(env, parsed, failed, 1);
 	end

@@ -4,7 +4,7 @@
 -- plan.make(core, host, raw, items, options) adds to each item: status = "new"|"same"|"differs"|"refused";
 -- changes = { { key, old, new } }; problems = of the core; row, methods of a partner; merged = the whole entry to
 -- write; blocked = { text }: stands in Prosody's configuration, which no command writes; unconfirmed. raw: the options
--- of the host as they are now, of which options.own stand in Prosody's configuration. A key that the export does not
+-- of the host as they are now, of which some stand in Prosody's configuration. A key that the export does not
 -- give stays as it is; nothing is removed.
 
 local plan = {};
@@ -54,7 +54,7 @@ local function of_option(problems, option)
 	return result;
 end
 
-local BLOCKED = "%s stands in Prosody's configuration, which this command does not write: change it there";
+local BLOCKED = "%s stands in %s, which this command does not write: change it there";
 
 -- ---- partners
 
@@ -93,6 +93,29 @@ local function set_status(item)
 	end
 end
 
+local function is_description(problems)
+	for _, problem in ipairs(problems) do
+		if problem.level == "error" and problem.key:sub(-12) == ".description" then return true; end
+	end
+	return false;
+end
+
+-- People paste all sorts of characters into a description: those that the core does not take become spaces.
+local function clean_description(core, host, raw, item)
+	local entry = copy(item.entry);
+	local fine = setmetatable({}, { __index = function (self, char)
+		entry.description = char;
+		local _, problems = alone(core, host, raw, item.name, entry);
+		self[char] = is_description(problems) and " " or char;
+		return self[char];
+	end });
+	local cleaned = item.entry.description:gsub("[\xC2-\xF4][\x80-\xBF]+", function (char) return fine[char]; end);
+	if cleaned ~= item.entry.description then
+		item.entry.description = cleaned;
+		item.remarks[#item.remarks+1] = "Description: characters that a description may not have became spaces";
+	end
+end
+
 -- Canonical domain -> name as it is configured
 local function configured(core, host, raw)
 	local names = {};
@@ -104,18 +127,22 @@ local function configured(core, host, raw)
 	return names;
 end
 
-local function plan_partner(core, host, raw, item, names, own_has)
+local function plan_partner(core, host, raw, item, names, origin)
 	item.problems, item.changes = {}, {};
 	if not item.name then
 		return set_status(item);
 	end
-	local info = alone(core, host, raw, item.name, item.entry);
+	local info, problems = alone(core, host, raw, item.name, item.entry);
 	item.domain = info.domain;
+	if type(item.entry.description) == "string" and is_description(problems)
+		and item.entry.description:find("[\x80-\xFF]") then
+		clean_description(core, host, raw, item);
+	end
 	local existing = names[item.domain] and raw.lync_partners[names[item.domain]];
 	item.existing = existing ~= nil;
 	if existing then
 		item.name = names[item.domain];
-		item.is_own = own_has("lync_partners", item.name);
+		item.origin = origin("lync_partners", item.name);
 	end
 	item.merged = copy(existing);
 	for key, value in pairs(item.entry) do
@@ -157,7 +184,7 @@ end
 
 -- ---- policies and settings
 
-local function plan_policy(core, host, raw, item, seen, own_has)
+local function plan_policy(core, host, raw, item, seen, origin)
 	item.problems, item.changes = {}, {};
 	if not item.name then
 		return set_status(item);
@@ -167,7 +194,7 @@ local function plan_policy(core, host, raw, item, seen, own_has)
 	seen[item.name] = true;
 	local policies = copy(raw.lync_access_policies);
 	item.existing = policies[item.name] ~= nil;
-	item.is_own = own_has("lync_access_policies", item.name);
+	item.origin = origin("lync_access_policies", item.name);
 	item.merged = { enable_xmpp_access = item.entry.enable_xmpp_access };
 	item.changes = item.existing and changes({ "enable_xmpp_access" }, copy(policies[item.name]), item.merged) or {};
 	local _, problems = core.settings(host, with(raw, "lync_access_policies",
@@ -183,7 +210,7 @@ plan.settings_keys = {
 };
 
 -- Settings are written key by key.
-local function plan_settings(core, host, raw, item, seen, own_has)
+local function plan_settings(core, host, raw, item, seen, origin)
 	if seen.settings then
 		item.errors[#item.errors+1] = "the file has the gateway's settings twice; take one of them out";
 	end
@@ -205,8 +232,9 @@ local function plan_settings(core, host, raw, item, seen, own_has)
 	set_status(item);
 	item.merged = {};
 	for _, change in ipairs(item.changes) do
-		if own_has("lync_gateway_settings", change.key) then
-			item.blocked[#item.blocked+1] = BLOCKED:format(change.key);
+		local where = origin("lync_gateway_settings", change.key);
+		if where then
+			item.blocked[#item.blocked+1] = BLOCKED:format(change.key, where);
 		else
 			item.merged[change.key] = change.new;
 		end
@@ -215,19 +243,18 @@ end
 
 local planners = { policy = plan_policy; settings = plan_settings };
 
--- options: { own = options in Prosody's configuration, accept_numbers = boolean }
+local function nowhere() end
+
+-- options: { origin = function (option, name) -> where it stands in Prosody's configuration or nil, accept_numbers }
 function plan.make(core, host, raw, items, options)
 	local names, seen = configured(core, host, raw), {};
-	local function own_has(option, name)
-		local own = (options.own or {})[option];
-		return type(own) == "table" and own[name] ~= nil;
-	end
+	local origin = options.origin or nowhere;
 	for _, item in ipairs(items) do
 		item.blocked = {};
 		if item.kind == "partner" then
-			plan_partner(core, host, raw, item, names, own_has);
+			plan_partner(core, host, raw, item, names, origin);
 		elseif item.kind then
-			planners[item.kind](core, host, raw, item, seen, own_has);
+			planners[item.kind](core, host, raw, item, seen, origin);
 		else
 			item.problems, item.changes, item.status = {}, {}, "refused";
 		end
@@ -236,8 +263,8 @@ function plan.make(core, host, raw, items, options)
 	for _, item in ipairs(items) do
 		item.unconfirmed = #item.guessed > 0 and item.status ~= "refused" and item.status ~= "same"
 			and not options.accept_numbers or nil;
-		if item.is_own and item.status == "differs" then
-			item.blocked[1] = BLOCKED:format("it");
+		if item.origin and item.status == "differs" then
+			item.blocked[1] = BLOCKED:format("it", item.origin);
 		end
 	end
 	return items;
@@ -246,7 +273,7 @@ end
 -- Whether --commit writes the item.
 function plan.writes(item)
 	return (item.status == "new" or item.status == "differs") and not item.unconfirmed
-		and not (item.is_own or item.kind == "settings" and next(item.merged) == nil);
+		and not (item.origin or item.kind == "settings" and next(item.merged) == nil);
 end
 
 return plan;

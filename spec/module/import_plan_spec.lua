@@ -91,12 +91,23 @@ describe("a row", function ()
 		assert.is_true(plan.writes(item));
 	end);
 
+	it("has spaces for characters that a description may not have", function ()
+		local item = one('{"Domain":"a.example","PartnerType":"Federated","Description":"Zo\u{EB}\u{A0}\u{1F600}\u{2028}x\u{2026}"}');
+		assert.equal("new", item.status);
+		assert.equal("Zo\u{EB} \u{1F600} x ", item.merged.description);
+		assert.truthy(item.remarks[1]:find("became spaces", 1, true));
+		item = one('{"Domain":"a.example","PartnerType":"Federated","Description":"' .. ("\u{EB}"):rep(1000) .. '"}');
+		assert.equal("refused", item.status); -- too long is too long
+		assert.same({}, item.remarks);
+	end);
+
 	it("of a partner in Prosody's configuration is not written", function ()
 		local raw = { lync_partners = { ["a.example"] = { partner_type = "federated" } } };
-		local item = one("Domain,PartnerType\na.example,PublicVerified\n", raw, { own = raw });
+		local item = one("Domain,PartnerType\na.example,PublicVerified\n", raw,
+			{ origin = function (_, name) return name == "a.example" and "prosody.cfg.lua line 5" or nil; end });
 		assert.equal("differs", item.status);
 		assert.is_false(plan.writes(item));
-		assert.equal(1, #item.blocked);
+		assert.truthy(item.blocked[1]:find("stands in prosody.cfg.lua line 5", 1, true));
 	end);
 
 	it("that takes a domain of an existing partner is refused; the partner stays as it is", function ()
@@ -225,6 +236,26 @@ describe("--commit", function ()
 		local output, status = commands.run(env, "import", commands.directory .. "partners.xml", "--commit", "--json");
 		assert.equal(1, status);
 		assert.truthy(json.decode(output).error:find("lync_partners_file = false", 1, true));
+	end);
+
+	it("says how to get the right to write", function ()
+		local env = commands.env { managed = "/proc/1/lync-partners.cfg.lua" };
+		local output, status = commands.run(env, "import", commands.directory .. "partner-names.json", "--commit");
+		assert.equal(1, status);
+		assert.truthy(output:find("nothing was written: ", 1, true), output);
+	end);
+
+	it("writes nothing that hosts on one bridge would disagree about", function ()
+		prepare("");
+		local env = commands.env { managed = path };
+		env.conflicts = function (loaded)
+			assert.equal(1200, loaded["contoso.com"].settings:gateway().connection_limit);
+			return { ["contoso.com"] = "they disagree" };
+		end;
+		local output, status = commands.run(env, "import", commands.directory .. "gateway.xml", "--commit");
+		assert.equal(1, status);
+		assert.truthy(output:find("would have a mistake: they disagree", 1, true), output);
+		assert.equal("", content());
 	end);
 
 	it("asks which of several hosts is meant", function ()

@@ -38,6 +38,7 @@ end
 function commands.env(options)
 	local managed, settings = module:require "managed", module:require "options";
 	local env = { core = core; managed_path = options.managed or "spec/golden/import/lync-partners.cfg.lua"; lines = {} };
+	env.config_files = options.config_files;
 	env.config = { ["*"] = {} };
 	for host, values in pairs(options.hosts or { ["contoso.com"] = options.host or {} }) do
 		env.config[host] = with_defaults(values);
@@ -51,6 +52,9 @@ function commands.env(options)
 	end
 	function env.load(host)
 		return managed.load(core, host, env.raw(host), managed.read(env.managed_path));
+	end
+	function env.conflicts()
+		return {};
 	end
 	function env.print(text)
 		env.lines[#env.lines + 1] = text;

@@ -92,6 +92,21 @@ describe("import", function ()
 		assert.equal(before, read(managed));
 	end);
 
+	it("leaves Prosody's configuration alone, and says where it has to be changed", function ()
+		local output, status = import(write("fabrikam.csv", "Domain,PartnerType\nfabrikam.com,PublicVerified\n"), "--commit");
+		assert.equal(1, status, output);
+		contains(output, "fabrikam.com (line 2, Get-CsXmppAllowedPartner): differs",
+			'change: partner_type: "federated" -> "public_verified"',
+			"error: it stands in " .. w.gateway.config .. " line ", "change it there", "Nothing to write.");
+		assert.is_nil(read(managed):find("fabrikam", 1, true));
+	end);
+
+	it("finds a file by its relative path", function ()
+		local output, status = import("spec/golden/import/partner-names.json");
+		assert.equal(1, status, output);
+		contains(output, "spec/golden/import/partner-names.json: JSON, UTF-8, 1 object(s); for contoso.com");
+	end);
+
 	it("brings policies, which hold after the reload", function ()
 		local output, status = import(write("policies.csv", POLICIES), "--commit");
 		assert.equal(0, status, output);
