@@ -132,12 +132,18 @@ end
 
 -- Remarks about all of it: { text }
 function report.general(items, raw)
-	local notes, adds_policy = {}, false;
+	local now = raw.lync_access_policies;
+	local notes, adds_policy, has_global = {}, false, type(now) == "table" and now.global ~= nil;
 	for _, item in ipairs(items) do
-		adds_policy = adds_policy or item.kind == "policy" and item.status == "new";
+		local is_new = item.kind == "policy" and item.status == "new";
+		adds_policy = adds_policy or is_new;
+		has_global = has_global or is_new and item.name == "global";
 	end
-	if adds_policy and raw.lync_access_policies == nil then
+	if adds_policy and now == nil then
 		notes[1] = "without lync_access_policies every Lync user may use XMPP; with these, only whom a policy allows";
+	end
+	if adds_policy and not has_global then
+		notes[#notes+1] = "there is no policy global: whom no other policy names may not use XMPP";
 	end
 	return notes;
 end

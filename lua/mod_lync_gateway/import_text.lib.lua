@@ -36,10 +36,13 @@ function text.join_surrogates(s)
 end
 
 local function from_utf16(bytes, little)
-	if #bytes % 2 == 1 then
-		return nil, { text = "cut off: UTF-16 has two bytes for each unit and the last one is missing; copy the file again" };
+	local whole = #bytes % 2 == 0;
+	local result = text.join_surrogates(((whole and bytes or bytes:sub(1, -2)):gsub("..", units(little))));
+	if not whole then
+		return nil, { line = text.line_of(result, #result + 1); text = "cut off: UTF-16 has two bytes for each unit and the "
+			.."last one is missing; copy the file again" };
 	end
-	return text.join_surrogates((bytes:gsub("..", units(little))));
+	return result;
 end
 
 function text.line_of(s, position)

@@ -65,7 +65,9 @@ local function part_edge(add)
 	add("");
 	comment(add, [[
 # 1. The Access Edge takes part in federation (off by default): for Lync the gateway is a SIP
-#    federation partner.
+#    federation partner. EnablePartnerDiscovery is not needed for it and may stay off. The Access Edge has
+#    to trust the CA of the gateway's certificate, and fetches its revocation lists unless
+#    KeepCrlsUpToDateForPeers is off.
 Set-CsAccessEdgeConfiguration -AllowFederatedUsers $true]]);
 end
 

@@ -43,6 +43,7 @@ local cases = {
 	{ "partners.csv", "partners.csv" };
 	{ "policies-semicolon.csv", "policies-semicolon.csv" };
 	{ "policies-bom.csv", "policies-bom.csv" };
+	{ "policy-only.csv", "policy-only.csv" };
 	{ "other.xml", "other.xml" };
 	{ "twice.csv", "twice.csv" };
 	{ "existing-partners.xml", "partners.xml", {}, existing };
@@ -107,6 +108,15 @@ describe("lync-commands", function ()
 		local output, status = commands.run(env, "lync-commands", "--host", "contoso.com");
 		golden("lync-commands-all", output, status);
 		assert.equal(output, (commands.run(env, "lync-commands")));
+		-- A script of comments and cmdlets, with records in between that a zone file takes
+		local script, records = output:match("^(.-)\n<#\n(.*)\n#>\n");
+		for line in (script .. "\n"):gmatch("(.-)\n") do
+			assert.truthy(line == "" or line:find("^#") or line:find("^%u%l+%-Cs%a+ %-%a+ "), line);
+		end
+		for line in (records .. "\n"):gmatch("(.-)\n") do
+			assert.truthy(line:find("^;") or line:find("^[%w._-]+%. 3600 IN SRV 0 0 %d+ [%w.-]+%.$")
+				or line:find("^[%w.-]+%. 3600 IN A [%d.]+$") or line:find("^[%w.-]+%. 3600 IN AAAA [%x:]+$"), line);
+		end
 		for line in output:gmatch("[^\n]+") do
 			assert.is_true(utf8.len(line) <= 132 or line:find("^[#N]") ~= nil, line);
 		end
