@@ -60,7 +60,7 @@ end
 
 function files.chown(path, owner)
 	if not owner then return true; end
-	local ok, output = openssl.run { "chown"; "--"; owner; path };
+	local ok, output = openssl.run { "chown"; "-h"; "--"; owner; path };
 	return ok or nil, not ok and output:gsub("%s+$", "") or nil;
 end
 
@@ -164,11 +164,23 @@ end
 -- The directory of requests, made when it is not there. -> path, or nil and why
 function files.requests(data, owner)
 	local directory = data.."/"..files.REQUESTS;
-	if lfs.attributes(directory, "mode") == "directory" then return directory; end
+	if lfs.symlinkattributes(directory, "mode") == "directory" then return directory; end
 	local ok, err = files.with_mode("0750", function () return lfs.mkdir(directory); end);
 	if ok then ok, err = files.chown(directory, owner); end
 	if not ok then return nil, ("%s: %s"):format(directory, err); end
 	return directory;
+end
+
+-- A directory that nobody else can look into, for as long as call(path) runs: as root, nothing is made where the
+-- server's user could lay a trap. -> results
+function files.in_private(call)
+	local ok, output = openssl.run { "mktemp"; "-d" };
+	local directory = ok and output:match("^(/[^\n]+)\n$");
+	if not directory then return nil, output; end
+	local results = table.pack(pcall(call, directory));
+	openssl.run { "rm"; "-rf"; "--"; directory };
+	if not results[1] then error(results[2], 0); end
+	return table.unpack(results, 2, results.n);
 end
 
 function files.list(directory, pattern)
@@ -198,8 +210,8 @@ function files.obstacle(path)
 		os.remove(temporary);
 		return nil;
 	end
-	return ("%s: cannot be written (%s); run it as root: prosodyctl --root mod_lync_gateway certificate import …")
-		:format(directory, err:match("[^:]*$"):gsub("^%s+", ""));
+	return ("%s: cannot be written (%s); run it as root: prosodyctl --root mod_lync_gateway certificate …")
+		:format(directory, (err:match("[^:]*$"):gsub("^%s+", "")));
 end
 
 return files;

@@ -25,6 +25,8 @@ local function key_candidates(parsed, targets, directory)
 	for _, target in ipairs(targets) do
 		list[#list+1] = { path = target.key };
 	end
+	local path = files.from_shell(parsed[1]);
+	if (files.read(path) or ""):find("PRIVATE KEY-----", 1, true) then list[#list+1] = { path = path }; end
 	return list;
 end
 
@@ -53,6 +55,8 @@ local function trust_sources(parsed, scope, roles)
 	if roles.bridge and scope.bridge.cafile then
 		list[1] = file(scope.bridge.cafile, "lync_bridge_certificate.cafile");
 	end
+	local own = roles.s2s and locations.of_host(scope.hosts[1]) or {};
+	if own.cafile and not (list[1] and list[1].path == own.cafile) then list[#list+1] = file(own.cafile, "ssl.cafile"); end
 	list[#list+1] = { by = "the system's CAs"; args = {} };
 	return list;
 end
@@ -139,36 +143,43 @@ local function judge(env, parsed, scope, roles, targets, directory)
 		add("%s is for %s as well, and Prosody would take either: move it away, or import for it too", rival.path,
 			rival.name);
 	end
+	local told = {};
 	for _, target in ipairs(targets) do
 		for _, path in ipairs { target.certificate; target.key } do
 			local obstacle = files.obstacle(path);
-			if obstacle then add("%s", obstacle); end
+			if obstacle and not told[obstacle] then add("%s", obstacle); end
+			told[obstacle or ""] = true;
 		end
 	end
 	return { chain = chain; key = key; findings = findings; errors = errors; warnings = warnings };
 end
 
-local function is_there(item)
-	return files.read(item.path) == item.bytes and files.mode(item.path) == item.mode;
+-- Nobody else's business, whatever the mode was.
+local function private_mode(mode)
+	return mode and mode:sub(1, -2).."0" or "0600";
 end
 
 -- What is written, in the order it is put in place; what is there already stays, and needs no backup.
 local function items(env, targets, judged)
-	local pems, list, owner = {}, {}, files.owner(env.config);
+	local leaf, pems, list, owner = judged.chain[1], {}, {}, files.owner(env.config);
 	for i, cert in ipairs(judged.chain) do
 		pems[i] = cert.pem;
 	end
-	local bytes, err = files.read(judged.key.path);
-	if not bytes then return nil, err; end
-	local mode = judged.key.request and files.mode(judged.key.path);
-	local function add(item)
-		list[#list+1] = not is_there(item) and item or nil;
-	end
+	local certificate, key = table.concat(pems), read.private_key(judged.key.path);
+	if not key then return nil, judged.key.path..": cannot be read"; end
+	local asked_mode = judged.key.request and files.mode(judged.key.path);
 	for _, target in ipairs(targets) do
-		add { path = target.key; bytes = bytes; owner = owner;
-			mode = mode or files.mode(target.key) or files.mode(judged.key.path) };
-		add { path = target.certificate; bytes = table.concat(pems); owner = owner;
-			mode = files.mode(target.certificate) or "0644" };
+		local mode = asked_mode or private_mode(files.mode(target.key));
+		local is_one = target.key == target.certificate; -- both in one file
+		local is_there = read.public_key(target.key) == leaf.public_key and files.mode(target.key) == mode;
+		if is_one then is_there = is_there and files.read(target.key) == certificate..key; end
+		if not is_there then
+			list[#list+1] = { path = target.key; bytes = is_one and certificate..key or key; owner = owner; mode = mode };
+		end
+		if not is_one and files.read(target.certificate) ~= certificate then
+			list[#list+1] = { path = target.certificate; bytes = certificate; owner = owner;
+				mode = files.mode(target.certificate) or "0644" };
+		end
 	end
 	return list;
 end

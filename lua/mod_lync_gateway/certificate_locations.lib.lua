@@ -7,19 +7,20 @@ local prosody = prosody;
 
 local locations = {};
 
--- Prosody's own certificate of a host as mod_tls finds it for streams between servers -> { certificate, key } | nil,
--- and whether the configuration names it
+-- Prosody's own certificate of a host as mod_tls finds it for streams between servers -> { certificate, key, cafile } |
+-- nil, and whether the configuration names it
 function locations.of_host(host)
 	local ok, certmanager = pcall(require, "core.certmanager");
 	if not ok or type(certmanager) ~= "table" or not certmanager.create_context then return nil, false; end
 	local get, parent = require "core.configmanager".rawget, host:match("%.(.*)$");
 	local function option(key) return get(host, key) or get(parent, key) or {}; end
-	local done, _, _, found = pcall(certmanager.create_context, host, "server", option("s2s_ssl"), option("ssl"),
+	-- "client": a stream that we open has the same, and nobody is told that there is none yet.
+	local done, _, _, found = pcall(certmanager.create_context, host, "client", option("s2s_ssl"), option("ssl"),
 		get("*", "s2s_ssl") or {});
-	if not done or type(found) ~= "table" or not found.certificate then return nil, false; end
+	if not done or type(found) ~= "table" or not found.certificate or not found.key then return nil, false; end
 	local own = certmanager.find_host_cert(host);
 	local automatic = own ~= nil and own.certificate == found.certificate;
-	return { certificate = found.certificate; key = found.key }, not automatic;
+	return { certificate = found.certificate; key = found.key; cafile = found.cafile }, not automatic;
 end
 
 -- The bridge's -> { certificate, key, cafile } | nil, and whether the configuration names it
@@ -99,16 +100,14 @@ end
 -- names: of the new certificate; -> list of { name, path }
 function locations.rivals(env, targets, names)
 	local certmanager, directory = require "core.certmanager", locations.directory(env.config);
-	local ours, found = {}, {};
+	local ours, found, wanted, is_indexed = {}, {}, {}, false;
 	for _, target in ipairs(targets) do
 		ours[target.certificate] = true;
-	end
-	local wanted = {};
-	for _, target in ipairs(targets) do
+		is_indexed = is_indexed or target.certificate:sub(1, #directory + 1) == directory.."/";
 		if not target.is_named then wanted[target.name] = true; end
 	end
-	for _, name in ipairs(names) do -- a host that this certificate is not for would get it as well
-		if rawget(env.config, name) then wanted[name] = true; end
+	for _, name in ipairs(is_indexed and names or {}) do -- a host that this certificate is not for would get it as well
+		if rawget(env.config, name) and not select(2, locations.of_host(name)) then wanted[name] = true; end
 	end
 	local index = certmanager.index_certs and certmanager.index_certs(directory, {}) or {};
 	for name in pairs(wanted) do

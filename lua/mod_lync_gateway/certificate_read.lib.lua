@@ -141,6 +141,12 @@ function read.public_key(path)
 	return blocks[1];
 end
 
+-- The key itself, as the servers want it (PEM), or nil.
+function read.private_key(path)
+	local ok, output = openssl.run { "openssl"; "pkey"; "-in"; path; "-passin"; "pass:" };
+	return ok and read.blocks(output, "PRIVATE KEY")[1] or nil;
+end
+
 -- The name in the extension of Microsoft's templates, a BMPString, or nil.
 local function template_of(path)
 	local ok, output = openssl.run { "openssl"; "asn1parse"; "-in"; path };

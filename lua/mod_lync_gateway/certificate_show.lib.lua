@@ -18,7 +18,7 @@ local function left(facts, now)
 end
 
 local function spaced(fingerprint)
-	return (fingerprint:gsub("(%x%x)(%f[%x])", "%1:"));
+	return fingerprint:gsub("%x%x", "%0:"):sub(1, -2);
 end
 
 local function usage_words(usage)

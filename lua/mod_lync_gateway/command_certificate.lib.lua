@@ -46,40 +46,10 @@ certificate.usage = [[
                            what is in use, what is asked for, what is in a file
 ]];
 
-local function write_config(plan, path)
-	return files.write(path, request.config(plan), "0640", plan.owner);
-end
-
--- Runs one of the plan's commands; the file it makes has this mode from the beginning.
-local function make(plan, paths, what, path, mode)
-	local ok, output = files.with_mode(mode, function () return openssl.run(request[what.."_command"](plan, paths)); end);
-	if not ok then return nil, ("%s: %s"):format(path, openssl.reason(output)); end
-	local owned, err = files.chown(path, plan.owner);
-	return owned, err;
-end
-
-local function make_all(plan, paths)
-	local key_mode = plan.exportable and "0640" or "0600";
-	local steps = { { "key", paths.key, key_mode }; { "csr", paths.csr, "0644" } };
-	if plan.now then steps[#steps+1] = { "now", paths.certificate, "0644" }; end
-	if plan.passphrase_file then steps[#steps+1] = { "export", paths.export, "0640" }; end
-	local ok, err = write_config(plan, paths.config);
-	for _, step in ipairs(ok and steps or {}) do
-		os.remove(step[2]); -- openssl would keep the mode of what is there
-		ok, err = make(plan, paths, table.unpack(step));
-		if ok then -- openssl makes keys 0600 whatever is allowed
-			ok, err = openssl.run { "chmod"; "--"; step[3]; step[2] };
-		end
-		if not ok then break; end
-	end
-	if ok and paths.copy then ok, err = files.write(paths.copy, files.read(paths.csr), "0644"); end
-	return ok, err;
-end
-
 local extensions = { key = ".key"; config = ".cnf"; csr = ".csr"; certificate = ".pem"; export = ".p8" };
 
 -- The files of a request, and what stands in the way.
-local function request_paths(plan, directory, now)
+local function request_paths(plan, directory)
 	local paths = {};
 	for what, extension in pairs(extensions) do
 		paths[what] = ("%s/%s%s"):format(directory, plan.name, extension);
@@ -95,15 +65,52 @@ local function request_paths(plan, directory, now)
 		if not passphrase or #(passphrase:match("^[^\r\n]*")) < 8 then
 			return nil, ("--passphrase-file %s: %s"):format(paths.passphrase,
 				err or "its first line is the passphrase, and has at least 8 characters");
+		elseif files.mode(paths.passphrase):sub(-1) ~= "0" then
+			table.insert(plan.warnings, ("--passphrase-file %s: everybody on this machine may read it")
+				:format(paths.passphrase));
 		end
 	end
-	if plan.overwrite then
-		for _, path in ipairs { paths.key; paths.csr } do
-			local saved, err = files.backup(path, plan.owner, now);
-			if saved == false then return nil, err; end
-		end
-	end
+	local obstacle = files.obstacle(paths.key) or paths.copy and files.obstacle(paths.copy);
+	if obstacle then return nil, obstacle; end
 	return paths;
+end
+
+-- Key, request and what else is wanted, made by openssl in a directory -> list for files.install, or nil and why
+local function make_in(directory, plan, paths)
+	local made, list = { passphrase = paths.passphrase }, {};
+	for what, extension in pairs(extensions) do
+		made[what] = directory.."/made"..extension;
+	end
+	local ok, err = files.write(made.config, request.config(plan), "0600");
+	if not ok then return nil, err; end
+	local key_mode = plan.exportable and "0640" or "0600";
+	local function step(what, mode, command, copy)
+		if not list then return; end
+		if command then
+			local done, output = openssl.run(command(plan, made));
+			if not done then
+				list, err = nil, openssl.reason(output);
+				return;
+			end
+		end
+		local bytes = files.read(made[what]);
+		list[#list+1] = { path = paths[what]; bytes = bytes; mode = mode; owner = plan.owner };
+		if copy then list[#list+1] = { path = copy; bytes = bytes; mode = mode }; end
+	end
+	step("config", "0640");
+	step("key", key_mode, request.key_command);
+	step("csr", "0644", request.csr_command, paths.copy);
+	if plan.now then step("certificate", "0644", request.now_command); end
+	if plan.passphrase_file then step("export", "0640", request.export_command); end
+	return list, err;
+end
+
+local function make_all(plan, paths, now)
+	local list, err = files.in_private(function (directory) return make_in(directory, plan, paths); end);
+	if not list then return nil, err; end
+	local backups;
+	backups, err = files.install(list, now);
+	return backups and true, err;
 end
 
 local function report(print, plan, paths)
@@ -141,8 +148,8 @@ function certificate.request(env, parsed, command)
 	if not plan then return nil, err; end
 	plan.owner = files.owner(env.config);
 	directory, err = files.requests(prosody.paths.data, plan.owner);
-	if directory then paths, err = request_paths(plan, directory, env.now()); end
-	if paths then ok, err = make_all(plan, paths); end
+	if directory then paths, err = request_paths(plan, directory); end
+	if paths then ok, err = make_all(plan, paths, env.now()); end
 	if not ok then
 		env.print("error: "..err);
 		return 1;
@@ -181,15 +188,20 @@ local function certificate_item(item, paths, now)
 	return item;
 end
 
-local function request_item(path, name)
+-- used: list of certificate items
+local function request_item(path, name, used)
 	local item = { path = path; name = name };
 	item.facts, item.problem = read.request(path);
-	if item.facts and name then
-		item.key = key_state(path:gsub("%.csr$", ".key"), item.facts.public_key);
-		if item.key.mode then
-			item.key.exportable = item.key.mode == "0640";
-		else
-			item.key.state = "not waiting here (imported, or removed)";
+	if not item.facts or not name then return item; end
+	item.key = key_state(path:gsub("%.csr$", ".key"), item.facts.public_key);
+	if item.key.mode then
+		item.key.exportable = item.key.mode == "0640";
+		return item;
+	end
+	item.key.state = "does not wait here any more";
+	for _, certificate_in_use in ipairs(used or {}) do
+		if certificate_in_use.facts and certificate_in_use.facts.public_key == item.facts.public_key then
+			item.key = certificate_in_use.key;
 		end
 	end
 	return item;
@@ -217,7 +229,7 @@ local function collect(env, command, word)
 			(locations.of_host(host)), now));
 	end
 	for _, name in ipairs(word and {} or files.list(directory, "^(.*)%.csr$")) do
-		requests[#requests+1] = request_item(("%s/%s.csr"):format(directory, name), name);
+		requests[#requests+1] = request_item(("%s/%s.csr"):format(directory, name), name, certificates);
 	end
 	return certificates, requests;
 end

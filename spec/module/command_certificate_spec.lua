@@ -323,3 +323,72 @@ describe("the checks of a certificate", function ()
 		assert.is_true(#(checks.order(a, { a; b })) < 20);
 	end);
 end);
+
+describe("files of certificates", function ()
+	local files, directory = host:require("certificate_files"), nil;
+	before_each(function ()
+		directory = os.tmpname();
+		os.remove(directory);
+		assert(os.execute("mkdir -m 700 '"..directory.."'"));
+	end);
+	after_each(function () os.execute("rm -r '"..directory.."'"); end);
+
+	local function names()
+		local list = files.list(directory, "^(.*)$");
+		local hidden = io.popen("ls -A '"..directory.."' | wc -l"):read("n");
+		assert.equal(#list, hidden, "something is left over");
+		return list;
+	end
+
+	it("are all there, with their modes and backups", function ()
+		assert(files.write(directory.."/a.key", "old", "0640"));
+		local backups = assert(files.install({ { path = directory.."/a.key"; bytes = "new"; mode = "0600" },
+			{ path = directory.."/b.crt"; bytes = "crt"; mode = "0644" } }, 0));
+		assert.same({ directory.."/a.key.bkp~19700101T000000Z"; false }, backups);
+		assert.same({ "new"; "crt"; "old" }, { files.read(directory.."/a.key"); files.read(directory.."/b.crt");
+			files.read(backups[1]) });
+		assert.same({ "0600"; "0644"; "0640" }, { files.mode(directory.."/a.key"); files.mode(directory.."/b.crt");
+			files.mode(backups[1]) });
+		assert.same({ "a.key"; "a.key.bkp~19700101T000000Z"; "b.crt" }, names());
+		assert.equal(directory.."/a.key.bkp~19700101T000000Z-2",
+			assert(files.install({ { path = directory.."/a.key"; bytes = "newer"; mode = "0600" } }, 0))[1]);
+	end);
+
+	it("are as they were when one cannot be written", function ()
+		assert(files.write(directory.."/a.key", "old", "0640"));
+		assert(os.execute("mkdir '"..directory.."/d'"));
+		for _, wrong in ipairs { directory.."/nowhere/x"; directory.."/d" } do -- at the first step, at the last
+			local ok, err = files.install({ { path = directory.."/a.key"; bytes = "new"; mode = "0600" },
+				{ path = directory.."/b.crt"; bytes = "crt"; mode = "0644" }, { path = wrong; bytes = "x"; mode = "0600" } }, 0);
+			assert.is_nil(ok);
+			assert.is_string(err);
+			assert.same({ "a.key"; "d" }, names());
+			assert.equal("old", files.read(directory.."/a.key"));
+			assert.equal("0640", files.mode(directory.."/a.key"));
+		end
+	end);
+
+	it("have backups that Prosody does not take for certificates", function ()
+		assert.equal("/x/full-chain.pem.bkp~19700101T000000Z", files.backup_name("/x/fullchain.pem", 0));
+	end);
+
+	it("say what is in the way", function ()
+		assert.is_nil(files.obstacle(directory.."/new.crt"));
+		assert.equal(directory.."/no: no such directory; make it, or correct the path in the configuration",
+			files.obstacle(directory.."/no/x.crt"));
+		os.execute("ln -s /nonexistent '"..directory.."/link.crt'");
+		assert.equal(directory.."/link.crt is a symbolic link to /nonexistent: something else manages it; remove the link, or "
+			.."import there", files.obstacle(directory.."/link.crt"));
+	end);
+
+	it("of a user are read by nobody else on the way", function ()
+		files.with_mode("0600", function ()
+			local file = io.open(directory.."/x", "w");
+			file:close();
+		end);
+		assert.equal("0600", files.mode(directory.."/x"));
+		local seen;
+		files.in_private(function (path) seen = path; return files.write(path.."/y", "", "0600"); end);
+		assert.is_false(files.exists(seen));
+	end);
+end);
