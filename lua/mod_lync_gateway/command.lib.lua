@@ -9,8 +9,7 @@ local command = {};
 
 -- In the order of the help.
 local names = {
-	"check"; "partner"; "policy"; "gateway";
-	"import"; "lync-commands";
+	"check"; "partner"; "policy"; "gateway"; "certificate"; "import"; "lync-commands";
 };
 
 local function library(name)

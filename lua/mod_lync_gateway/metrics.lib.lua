@@ -32,6 +32,8 @@ local function new(module, partner_of)
 	local connected = module:metric("gauge", "edge_connected", "", "1 while connected to the Access Edge", {});
 	local reconnects = module:metric("counter", "edge_reconnects", "", "Access Edge connected again", {});
 	local depth = module:metric("gauge", "queue_depth", "", "Messages without an answer yet", { "direction" });
+	local expires = module:metric("gauge", "certificate_expires", "", "End of our certificate, seconds since 1970",
+		{ "role" });
 	local seen, seen_streams, seen_subscriptions = {}, {}, {}; -- what has a gauge already
 
 	local metrics = {};
@@ -89,6 +91,11 @@ local function new(module, partner_of)
 		if is_up and is_reconnect then
 			reconnects:with_labels():add(1);
 		end
+	end
+
+	-- role: "bridge" | "s2s"
+	function metrics.certificate(role, not_after)
+		expires:with_labels(role):set(not_after);
 	end
 
 	function metrics.queue(direction, count)
