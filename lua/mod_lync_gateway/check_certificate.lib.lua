@@ -68,8 +68,11 @@ function check.parse_verify(output)
 end
 
 local function verify(env, files, more)
-	local trust = files.cafile and "-no-CApath -no-CAstore -CAfile "..quote(files.cafile)
-		or files.capath and "-CApath "..quote(files.capath) or "";
+	local trust = ""; -- the system's
+	if files.cafile or files.capath then
+		trust = "-no-CAstore "..(files.cafile and "-CAfile "..quote(files.cafile) or "-no-CAfile").." "
+			..(files.capath and "-CApath "..quote(files.capath) or "-no-CApath");
+	end
 	local output, status = env.run(("openssl verify %s %s -untrusted %s %s"):format(trust, more or "",
 		quote(files.certificate), quote(files.certificate)));
 	if status == 0 then return nil; end

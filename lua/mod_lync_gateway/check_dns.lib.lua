@@ -173,7 +173,8 @@ local function judge_sip(add, facts, answers)
 				text = what..": other organizations with Lync would come to the gateway, which serves the Access Edge alone";
 				remedy = ("name the Access Edge, as in %s port %d"):format(facts.edge, SIP_PORT) };
 		else
-			add { level = "ok"; id = "sip-srv"; text = what };
+			local other = record.target ~= facts.edge and "; lync_access_edge is "..facts.edge or "";
+			add { level = other == "" and "ok" or "info"; id = "sip-srv"; text = what..other };
 		end
 	end
 end

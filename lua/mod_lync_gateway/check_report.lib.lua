@@ -17,9 +17,11 @@ report.SERVER = "*";
 
 -- One line of printable text, whoever wrote it.
 local function plain(text)
-	text = tostring(text):gsub("[%c\127]", "?");
+	text = tostring(text):gsub("%c", "?"):gsub("\194[\128-\159]", "?");
 	if #text > TEXT_MAX then
-		text = text:sub(1, TEXT_MAX):gsub("[\128-\191]*$", ""):gsub("[\192-\255]$", "").."…";
+		local cut = TEXT_MAX;
+		while (text:byte(cut + 1) or 0) & 0xC0 == 0x80 do cut = cut - 1; end -- not within a character
+		text = text:sub(1, cut).."…";
 	end
 	return text;
 end
@@ -99,6 +101,11 @@ function report_methods:json(hosts, env)
 		summary = { hosts = hosts; errors = self.counts.error; warnings = self.counts.warning; infos = self.counts.info;
 			ok = self.counts.ok };
 	});
+end
+
+-- Nothing could be checked.
+function report.json_error(text)
+	return json.encode_ordered({ format = FORMAT; status = 1; error = plain(text) });
 end
 
 function report.new()

@@ -5,11 +5,10 @@ local lfs = require "lfs";
 local socket = require "socket";
 local ssl = require "ssl";
 local config = require "core.configmanager";
+local dns = require "util.dns";
 local idna_to_ascii = require "util.encodings".idna.to_ascii;
 local net = require "util.net";
 local paths = require "util.paths";
-local server = require "net.server";
-local timer = require "util.timer";
 
 local compat = module:require "compat";
 
@@ -18,7 +17,7 @@ local load_certificate, new_context = ssl.loadcertificate, ssl.newcontext;
 
 local shell = {
 	now = os.time; load_certificate = load_certificate; new_context = new_context; to_ascii = idna_to_ascii;
-	id = require "util.id".medium; get = config.get; rawget = config.rawget; modules = compat.modules_of;
+	id = require "util.id".medium; modules = compat.modules_of;
 };
 
 local function quote(text)
@@ -115,28 +114,21 @@ end
 local RCODE_FINE, RCODE_NO_NAME = 0, 3;
 
 local readers = {
-	SRV = function (record)
-		local srv = record.srv;
-		return srv and { target = srv.target:gsub("%.$", ""):lower(); port = srv.port; priority = srv.priority;
-			weight = srv.weight };
+	SRV = function (srv)
+		return { target = srv.target:gsub("%.$", ""):lower(); port = srv.port; priority = srv.priority; weight = srv.weight };
 	end;
-	A = function (record) return record.a and tostring(record.a); end;
-	AAAA = function (record) return record.aaaa and tostring(record.aaaa); end;
+	A = tostring; AAAA = tostring;
 };
 
-local function read_answer(kind, answer, reason)
+local function read_answer(kind, records, answer)
 	local list = {};
-	if not answer then
-		list.failed = tostring(reason or "no answer");
-		return list;
-	end
-	for _, record in ipairs(answer) do
-		list[#list+1] = readers[kind](record) or nil;
+	for i, record in ipairs(records) do
+		list[i] = readers[kind](record);
 	end
 	if answer.bogus then
 		list.failed = "bogus: "..tostring(answer.bogus);
 	elseif answer.rcode and answer.rcode ~= RCODE_FINE and answer.rcode ~= RCODE_NO_NAME then
-		list.failed = answer.status or ("code %d"):format(answer.rcode);
+		list.failed = dns.errors[answer.rcode] or ("code %d"):format(answer.rcode);
 	end
 	if kind == "SRV" then
 		table.sort(list, function (a, b)
@@ -146,39 +138,63 @@ local function read_answer(kind, answer, reason)
 	return list;
 end
 
--- COMPAT(server_event): no single turns of its loop; libunbound waits then.
-local function ask_in_turn(questions, answers)
-	local ok, unbound = pcall(require, "net.unbound");
-	local dns = ok and unbound.dns or require "net.dns";
+-- The resolver's settings, as net.unbound reads them.
+local function unbound_settings(unbound)
+	local settings = { hoststxt = false };
+	for key, value in pairs(unbound.config or {}) do
+		if settings[key] == nil then settings[key] = value; end
+	end
+	local given = config.get("*", "unbound");
+	for key, value in pairs(type(given) == "table" and given or {}) do settings[key] = value; end
+	return settings;
+end
+
+-- All at once: libunbound's own descriptor is waited for, so that the time ends when it shall.
+local function ask_unbound(unbound, questions, answers, deadline)
+	local resolver, missing = unbound.new(unbound_settings(unbound)), 0;
 	for _, question in ipairs(questions) do
-		local answer, reason = dns.lookup(question[1], question[2]);
-		answers[question[1].." "..question[2]] = read_answer(question[2], answer, reason);
+		local key, kind = question[1].." "..question[2], question[2];
+		local function answered(answer, reason)
+			local records = {};
+			for i = 1, answer and not answer.bogus and #answer or 0 do
+				records[i] = dns.parsers[kind](answer[i]);
+			end
+			answers[key] = answer and read_answer(kind, records, answer) or { failed = tostring(reason or "no answer") };
+			missing = missing - 1;
+		end
+		local query, reason = resolver:resolve_async(answered, question[1], dns.types[kind], dns.classes.IN);
+		missing = missing + 1;
+		if not query then answered(nil, reason); end
+	end
+	local fd = { getfd = function () return resolver:getfd(); end; dirty = function () return false; end };
+	while missing > 0 and socket.gettime() < deadline do
+		socket.select({ fd }, nil, math.max(0, deadline - socket.gettime()));
+		resolver:process();
 	end
 end
 
--- All questions at once, by Prosody's resolver, answered in seconds or not at all: adds to answers.
-function shell.ask(questions, answers, seconds)
-	if server.get_backend() ~= "epoll" then
-		return ask_in_turn(questions, answers);
-	end
-	local resolver, missing = require "net.adns".resolver(), 0;
-	local deadline = socket.gettime() + seconds;
+-- Prosody without lua-unbound.
+local function ask_in_turn(questions, answers, deadline)
+	local resolver = require "net.dns";
 	for _, question in ipairs(questions) do
-		local key, kind = question[1].." "..question[2], question[2];
-		missing = missing + 1;
-		local function answered(answer, reason)
-			if answers[key] then return; end
-			answers[key] = read_answer(kind, answer, reason);
-			missing = missing - 1;
+		if socket.gettime() >= deadline then return; end
+		local kind, records = question[2], {};
+		local answer = resolver.lookup(question[1], kind, "IN") or {};
+		for i, record in ipairs(answer) do
+			records[i] = record[kind:lower()];
 		end
-		local ok, result, reason = pcall(resolver.lookup, resolver, answered, question[1], kind, "IN");
-		if not ok or result == nil and reason then
-			answered(nil, ok and reason or result);
-		end
+		answers[question[1].." "..kind] = read_answer(kind, records, {});
 	end
-	while missing > 0 and socket.gettime() < deadline do
-		timer.add_task(math.max(0, deadline - socket.gettime()), function () end);
-		server.loop(true);
+end
+
+-- Ask by Prosody's resolver and its settings; add to answers what comes within seconds, and what does not.
+function shell.ask(questions, answers, seconds)
+	local deadline = socket.gettime() + seconds;
+	local ok, unbound = pcall(require, "lunbound");
+	if ok then
+		ask_unbound(unbound, questions, answers, deadline);
+	else
+		ask_in_turn(questions, answers, deadline);
 	end
 	for _, question in ipairs(questions) do
 		local key = question[1].." "..question[2];
@@ -192,6 +208,7 @@ function shell.addresses(listen)
 	local function add(address)
 		address = type(address) == "string" and address:gsub("^%[(.*)%]$", "%1") or "";
 		local packed = net.pton(address);
+		address = packed and net.ntop(packed) or address; -- one spelling of each
 		if packed and not set[address] then
 			set[address] = true;
 			if packed:find("[^%z]") then list[#list+1] = address; end -- "any" is no address

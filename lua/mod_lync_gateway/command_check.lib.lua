@@ -63,13 +63,9 @@ local function prosody_facts(env, host, settings)
 	local global_modules = set_of(everywhere.modules_enabled);
 	for name in pairs(disabled) do global_modules[name] = nil; end
 	local written = {};
-	for name in pairs(set_of((function ()
-		local keys = {};
-		for key in pairs(own) do keys[#keys+1] = key; end
-		for key in pairs(everywhere) do keys[#keys+1] = key; end
-		return keys;
-	end)())) do
-		if type(name) == "string" then written[#written+1] = name; end
+	for name in pairs(own) do written[#written+1] = tostring(name); end
+	for name in pairs(everywhere) do
+		if rawget(own, name) == nil then written[#written+1] = tostring(name); end
 	end
 	table.sort(written);
 	return {
@@ -152,8 +148,8 @@ local function network(env, report, host, bridge, params)
 	local ours, own = world.addresses(bridge.listen);
 	local facts = { domain = domain; bridge = bridge.fqdn; edge = bridge.access_edge; edge_address = bridge.address;
 		is_address = world.is_address; ours = ours; own_addresses = own; port_words = port_words;
-		ports = port_set(world.rawget("*", "s2s_ports"), { 5269 });
-		direct_tls_ports = port_set(world.rawget("*", "s2s_direct_tls_ports"), {}) };
+		ports = port_set(env.config["*"].s2s_ports, { 5269 });
+		direct_tls_ports = port_set(env.config["*"].s2s_direct_tls_ports, {}) };
 	local answers = {};
 	world.ask(check_dns.questions(facts), answers, params.timeout);
 	world.ask(check_dns.more_questions(facts, answers), answers, params.timeout);
@@ -212,7 +208,7 @@ function check.run(env, args, command)
 	end
 	local wanted, missing = command.select(env, params.host);
 	if not wanted then
-		print("error: "..missing);
+		print(params.json and report_lib.json_error(missing) or "error: "..missing);
 		return 1;
 	end
 	env.check = env.check or module:require "check_shell";
