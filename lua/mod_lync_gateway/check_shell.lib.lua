@@ -8,6 +8,7 @@ local config = require "core.configmanager";
 local dns = require "util.dns";
 local idna_to_ascii = require "util.encodings".idna.to_ascii;
 local net = require "util.net";
+local getuid = require "util.pposix".getuid;
 local paths = require "util.paths";
 
 local compat = module:require "compat";
@@ -44,7 +45,7 @@ end
 
 -- Prosody's user, where we are root and the server will not be; else nil.
 local function other_user()
-	if prosody.current_uid ~= 0 or config.get("*", "run_as_root") == true then return nil; end
+	if getuid() ~= 0 or config.get("*", "run_as_root") == true then return nil; end
 	return tostring(config.get("*", "prosody_user") or "prosody");
 end
 
@@ -105,7 +106,9 @@ function shell.certificate_of(host)
 	elseif type(files) ~= "table" or not files.certificate then
 		return nil, not ctx and err and tostring(err) or "Prosody has none for it";
 	end
-	return { certificate = files.certificate; key = files.key; cafile = files.cafile; capath = files.capath;
+	local has_directory = files.capath and lfs.attributes(files.capath, "mode") == "directory";
+	return { certificate = files.certificate; key = files.key; cafile = files.cafile;
+		capath = has_directory and files.capath or nil;
 		password = type(files.password) == "string" and files.password or nil };
 end
 
@@ -244,8 +247,10 @@ local function first_word(bridge, seconds)
 	end
 end
 
--- Start the worker with settings that it has to refuse (its certificate does not exist): it opens no port, and that it
--- refuses them for that reason says that it runs and understands us.
+-- Start the worker with settings that it has to refuse (an address that no machine has, a certificate that does not
+-- exist): it opens no port, and that it refuses them for such a reason says that it runs and understands us.
+local NO_ADDRESS, NO_FILE = "192.0.2.1:5061", "/nonexistent/lync-gateway-check";
+
 function shell.worker(core, seconds)
 	local facts = { core_version = core.version };
 	local so = package.searchpath("lync_gateway.core", package.cpath);
@@ -255,17 +260,18 @@ function shell.worker(core, seconds)
 	facts.found = facts.path ~= nil and lfs.attributes(facts.path, "mode") == "file";
 	facts.executable = facts.found and executable(facts.path);
 	if not facts.executable then return facts; end
-	local nowhere = "/nonexistent/lync-gateway-check";
 	local ok, bridge, _, text = pcall(core.bridge, { worker = facts.path; fqdn = "check.invalid";
-		listen = { "127.0.0.1:1" }; certificate = nowhere; key = nowhere; domains = {} });
+		listen = { NO_ADDRESS }; certificate = NO_FILE; key = NO_FILE; domains = {} });
 	if not ok or not bridge then
 		facts.reason = tostring(ok and text or bridge);
 		return facts;
 	end
 	local event = first_word(bridge, seconds);
 	bridge:close();
+	local reason = event and event.reason or "";
 	facts.reason = event and event.reason;
-	facts.started = event ~= nil and event.status == -1 and (event.reason or ""):find(nowhere, 1, true) ~= nil;
+	facts.started = event ~= nil and event.status == -1
+		and (reason:find(NO_FILE, 1, true) or reason:find(NO_ADDRESS, 1, true)) ~= nil;
 	return facts;
 end
 

@@ -7,7 +7,8 @@
 --	site:check_with({ bridge_cert = other }, …)		-- with others, this once
 --	site:zone { "srv-host=_xmpp-server._tcp.contoso.com,xmpp.contoso.com,5269" }	-- dnsmasq's words
 --
--- Settings (site.settings): bridge_cert, host_cert (certificates of ca.lua), cafile, global, host (raw Lua), partners.
+-- Settings (site.settings): bridge_cert, host_cert (certificates of ca.lua), cafile, crlfile, global, host (raw Lua), partners, as
+-- (the server's user, in place of root), build (directory of core.so).
 
 local CA = require "spec.support.ca";
 local Edge = require "spec.support.edge";
@@ -19,7 +20,7 @@ local Site = {};
 Site.__index = Site;
 
 local CONFIG = [[
-run_as_root = true
+%s
 pidfile = "%s/prosody.pid"
 data_path = "%s/data"
 admin_socket = "%s/prosody.sock"
@@ -100,7 +101,8 @@ end
 function Site:write(more)
 	local s = setmetatable(more or {}, { __index = self.settings });
 	local d, here = self.directory, ports.address("gateway");
-	return process.write(d .. "/prosody.cfg.lua", CONFIG:format(d, d, d, d, project() .. "/lua", here,
+	return process.write(d .. "/prosody.cfg.lua", CONFIG:format(s.as and ("prosody_user = %q"):format(s.as)
+		or "run_as_root = true", d, d, d, d, project() .. "/lua", here,
 		ports.address("dns") .. "@5353", self.ca.file, s.global, s.host_cert.cert, s.host_cert.key, here, s.bridge_cert.cert,
 		s.bridge_cert.key, s.cafile,
 		s.crlfile and ("%q"):format(s.crlfile) or "nil", s.partners, s.host));

@@ -349,6 +349,17 @@ describe("check", function ()
 		} do assert.is_truthy(output:find(text, 1, true), text .. "\n" .. output); end
 	end);
 
+	it("finds what the server's user may not read or write, asked by root", function ()
+		os.execute("chmod a+rX " .. process.quote(site.directory));
+		local output, status = site:check_with({ as = "nobody" }, "--offline");
+		assert.equal(1, status, output);
+		for _, text in ipairs { "/bridge.key: the user nobody may not read it"; "/host.key: the user nobody may not read it";
+			"/data: Prosody's user may not write there" } do
+			assert.is_truthy(output:find(text, 1, true), text .. "\n" .. output);
+		end
+		assert.is_nil(output:find("sipbridge-worker: ", 1, true), output);
+	end);
+
 	it("finds a storage that cannot be used, and one that forgets", function ()
 		local output, status = site:check_with({ host = 'storage = "nosuchthing"' }, "--offline");
 		assert.equal(1, status);
@@ -362,7 +373,7 @@ describe("check", function ()
 		local build = os.getenv("LG_BUILD") or "build";
 		local copy = process.directory(site.loop, "build") .. "/lync_gateway";
 		assert(os.execute(("mkdir -p %s && cp %s/lync_gateway/core.so %s"):format(copy, build, copy)));
-		local function check(env) return site:check_with({ build = copy:match("^(.*)/") }, "--offline", env); end
+		local function check(...) return site:check_with({ build = copy:match("^(.*)/") }, "--offline", ...); end
 		local output, status = check();
 		assert.equal(1, status);
 		assert.is_truthy(output:find("error    worker         " .. copy .. "/sipbridge-worker: no such file", 1, true), output);
@@ -372,5 +383,13 @@ describe("check", function ()
 		assert(os.execute("chmod 755 " .. copy .. "/sipbridge-worker"));
 		output = check();
 		assert.is_truthy(output:find("sipbridge-worker: does not start: ", 1, true), output);
+		local version = require "lync_gateway.core".version;
+		local other, changed = assert(io.open(build .. "/lync_gateway/sipbridge-worker", "rb")):read("a"):gsub(
+			"%f[%w]" .. version:gsub("%.", "%%.") .. "%f[%W]", (version:gsub("%d$", "x")));
+		assert.is_true(changed > 0);
+		process.write(copy .. "/sipbridge-worker", other);
+		output, status = check("--timeout", "3");
+		assert.equal(1, status);
+		assert.is_truthy(output:find("does not start: the worker is of another build than the plugin", 1, true), output);
 	end);
 end);
