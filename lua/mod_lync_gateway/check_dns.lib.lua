@@ -8,6 +8,7 @@ local dns = {};
 
 local XMPP_PORT, SIP_PORT = 5269, 5061;
 local TARGETS_MAX = 8; -- of a domain, looked at
+local EDGES_MAX = 4;   -- addresses of an Access Edge, connected to
 
 local function key(name, kind)
 	return name.." "..kind;
@@ -228,12 +229,13 @@ function dns.judge(facts, answers)
 	return findings;
 end
 
--- Where to connect to reach the Access Edge, or nil.
-function dns.edge_address(facts, answers)
+-- Where to connect to reach the Access Edge: the addresses, a few at most.
+function dns.edge_addresses(facts, answers)
 	if facts.edge_address or facts.is_address(facts.edge) then
-		return facts.edge_address or facts.edge;
+		return { facts.edge_address or facts.edge };
 	end
-	return (addresses(answers, facts.edge))[1];
+	local list = addresses(answers, facts.edge);
+	return { table.unpack(list, 1, math.min(#list, EDGES_MAX)) };
 end
 
 return dns;

@@ -141,6 +141,19 @@ local function port_words(set)
 	return #list > 0 and table.concat(list, ", ") or "no port";
 end
 
+local function edge(env, report, host, bridge, address, params)
+	local world = env.check;
+	local wanted = { address = address; port = bridge.port; edge = bridge.access_edge; bridge = bridge.fqdn;
+		listen_port = tonumber((bridge.listen or {})[1] and bridge.listen[1]:match(":(%d+)$")) or 5061;
+		certificate = bridge.certificate; key = bridge.key; cafile = bridge.cafile; min_tls = bridge.min_tls;
+		timeout = params.timeout; now = world.now(); version = env.core.version; id = world.id();
+		verification = bridge.wire.verification_header; judge_dates = check_certificate.judge_dates };
+	local looked = check_edge.look(wanted, { probe = probe; crl = bridge.crlfile and function (chain)
+		return check_certificate.revoked(file_env(world), chain, bridge);
+	end or nil });
+	report:add_all(host, "edge", check_edge.judge(looked, wanted));
+end
+
 local function network(env, report, host, bridge, params)
 	local world = env.check;
 	local domain = world.to_ascii(host);
@@ -154,17 +167,9 @@ local function network(env, report, host, bridge, params)
 	world.ask(check_dns.questions(facts), answers, params.timeout);
 	world.ask(check_dns.more_questions(facts, answers), answers, params.timeout);
 	report:add_all(host, "dns", check_dns.judge(facts, answers));
-	local address = check_dns.edge_address(facts, answers);
-	if not address then return; end
-	local wanted = { address = address; port = bridge.port; edge = bridge.access_edge; bridge = bridge.fqdn;
-		listen_port = tonumber((bridge.listen or {})[1] and bridge.listen[1]:match(":(%d+)$")) or 5061;
-		certificate = bridge.certificate; key = bridge.key; cafile = bridge.cafile; min_tls = bridge.min_tls;
-		timeout = params.timeout; now = world.now(); version = env.core.version; id = world.id();
-		verification = bridge.wire.verification_header; judge_dates = check_certificate.judge_dates };
-	local looked = check_edge.look(wanted, { probe = probe; crl = bridge.crlfile and function (chain)
-		return check_certificate.revoked(file_env(world), chain, bridge);
-	end or nil });
-	report:add_all(host, "edge", check_edge.judge(looked, wanted));
+	for _, address in ipairs(check_dns.edge_addresses(facts, answers)) do
+		edge(env, report, host, bridge, address, params);
+	end
 end
 
 -- ---- all
@@ -212,6 +217,7 @@ function check.run(env, args, command)
 		return 1;
 	end
 	env.check = env.check or module:require "check_shell";
+	if env.check.quiet then env.check.quiet(); end
 	local report, loaded = report_lib.new(), load_all(env, command);
 	report:add_all(report_lib.SERVER, "worker", check_worker.judge_worker(env.check.worker(env.core, params.timeout)));
 	for _, host in ipairs(wanted) do

@@ -117,11 +117,13 @@ describe("check says of the DNS", function ()
 	end);
 end);
 
-describe("the Access Edge's address", function ()
-	it("is the one given, or the DNS's first", function ()
-		assert.equal("192.0.2.20", dns.edge_address(facts(), answers()));
-		assert.equal("192.0.2.99", dns.edge_address(facts { edge_address = "192.0.2.99" }, answers()));
-		assert.equal("192.0.2.1", dns.edge_address(facts { edge = "192.0.2.1" }, {}));
-		assert.is_nil(dns.edge_address(facts(), {}));
+describe("the Access Edge's addresses", function ()
+	it("are the one given, or the DNS's, four at most", function ()
+		assert.same({ "192.0.2.20" }, dns.edge_addresses(facts(), answers()));
+		assert.same({ "192.0.2.99" }, dns.edge_addresses(facts { edge_address = "192.0.2.99" }, answers()));
+		assert.same({ "192.0.2.1" }, dns.edge_addresses(facts { edge = "192.0.2.1" }, {}));
+		assert.same({}, dns.edge_addresses(facts(), {}));
+		assert.same({ "1.1.1.1", "1.1.1.2", "1.1.1.3", "::1" }, dns.edge_addresses(facts(), answers {
+			["sip.contoso.com A"] = { "1.1.1.1", "1.1.1.2", "1.1.1.3" }; ["sip.contoso.com AAAA"] = { "::1", "::2" } }));
 	end);
 end);

@@ -78,7 +78,8 @@ describe("OPTIONS", function ()
 		assert.is_nil(edge.parse(("x"):rep(10000), "id"));
 	end);
 
-	local PARAMS = { edge = "sip.contoso.com"; address = "192.0.2.20"; port = 5061; bridge = "xmpp.contoso.com"; timeout = 5;
+	local PARAMS = { edge = "sip.contoso.com"; version = "0"; listen_port = 5061; id = "id";
+		address = "192.0.2.20"; port = 5061; bridge = "xmpp.contoso.com"; timeout = 5;
 		now = 0; judge_dates = function () end };
 	local function judged(status, reason)
 		local facts = { connect = true; named = true; answer = { status = status; reason = reason };
@@ -109,6 +110,44 @@ describe("OPTIONS", function ()
 		assert.equal("edge-refuses it ends the handshake (tlsv1 alert internal error)", said("tlsv1 alert internal error"));
 		assert.equal("edge-tls no TLS 1.2 or later: unsupported protocol", said("unsupported protocol", "protocol"));
 		assert.equal("edge-tls no TLS handshake: the connection was closed", said("the connection was closed", "closed"));
+	end);
+
+	-- A library peer_tls that does what it is told; log: what it was asked.
+	local function peer(does)
+		local log = {};
+		local lib = {};
+		local function note(name, ...) log[#log + 1] = name; return ...; end
+		function lib.connect() if does.connect then return note("connect", nil, "refused", "refused"); end return note("connect", {}); end
+		function lib.tls() return note("tls", { done = does.done ~= false; token = "alert"; text = "alert one"; chain = { {} };
+			verified = does.verified ~= false; errors = {} }); end
+		function lib.names() return does.named ~= false; end
+		function lib.ask() return note("ask", table.unpack(does.ask or {}, 1, 3)); end
+		function lib.listen() return note("listen", does.alert); end
+		function lib.close() note("close"); end
+		return lib, log;
+	end
+
+	it("is asked of nobody who is not the Access Edge", function ()
+		for _, does in ipairs { { verified = false }, { named = false } } do
+			local lib, log = peer(does);
+			assert.is_nil(edge.look(PARAMS, { probe = lib }).answer);
+			assert.same({ "connect", "tls", "listen", "close" }, log);
+		end
+		local lib, log = peer {};
+		assert.equal("revoked", edge.look(PARAMS, { probe = lib; crl = function () return "revoked"; end }).revoked);
+		assert.same({ "connect", "tls", "listen", "close" }, log);
+	end);
+
+	it("may lose the peer's alert with the connection, which is then heard on another", function ()
+		local params = setmetatable({ id = "id" }, { __index = PARAMS });
+		local lib, log = peer { ask = { nil, "closed", "closed" }; alert = "tlsv1 alert unknown ca" };
+		assert.same({ token = "alert"; text = "tlsv1 alert unknown ca" }, edge.look(params, { probe = lib }).answer);
+		assert.same({ "connect", "tls", "ask", "close", "connect", "tls", "listen", "close" }, log);
+		lib = peer { ask = { nil, "closed", "closed" } };
+		assert.same({ token = "closed"; text = "closed" }, edge.look(params, { probe = lib }).answer);
+		lib, log = peer { ask = { nil, "timeout", "no answer" }; alert = "never asked for" };
+		assert.same({ token = "timeout"; text = "no answer" }, edge.look(params, { probe = lib }).answer);
+		assert.same({ "connect", "tls", "ask", "close" }, log);
 	end);
 
 	it("tells when TLS 1.3 is wanted and not there", function ()

@@ -82,7 +82,7 @@ function Site:zone(records)
 	self.dns:wait_line("started, version");
 end
 
-function Site.new(options)
+function Site.new()
 	local self = setmetatable({ loop = Loop.new() }, Site);
 	self.directory = process.directory(self.loop, "site");
 	os.execute(("mkdir -p %s/data %s/certs"):format(self.directory, self.directory));
@@ -90,7 +90,6 @@ function Site.new(options)
 	self.settings = { bridge_cert = self:issue("bridge", { names = { "xmpp.contoso.com" } });
 		host_cert = self:issue("host", { names = { "contoso.com" } }); cafile = self.ca.file; global = ""; host = "";
 		partners = PARTNER };
-	self.prosodyctl = options and options.prosodyctl or os.getenv("PROSODYCTL") or "prosodyctl";
 	self:zone(self:records());
 	self.edge = Edge.new { loop = self.loop; cert = self.ca:issue("edge", { names = { "sip.contoso.com" } });
 		listen = { ip = ports.address("edge"); port = 5061 };
@@ -113,7 +112,7 @@ function Site:check_with(more, ...)
 	local build = more and more.build or os.getenv("LG_BUILD") or project() .. "/build";
 	if build:sub(1, 1) ~= "/" then build = project() .. "/" .. build; end
 	local config = self:write(more);
-	local status, output = process.run(self.loop, { self.prosodyctl, "--root", "--config", config, "mod_lync_gateway", "check", ... },
+	local status, output = process.run(self.loop, { "prosodyctl", "--root", "--config", config, "mod_lync_gateway", "check", ... },
 		{ name = "prosodyctl", env = { LUA_CPATH = build .. "/?.so;;" } });
 	return output, status;
 end

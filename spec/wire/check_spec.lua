@@ -73,6 +73,16 @@ describe("check", function ()
 		assert.equal("edge", checks["edge-options"].section);
 	end);
 
+	it("speaks nothing but JSON then, also where Prosody would log", function ()
+		local cert = { cert = site.settings.bridge_cert.cert, key = site.settings.host_cert.key };
+		local output, status = site:check_with({ host_cert = cert }, "--json", "--offline");
+		assert.equal(1, status);
+		assert.equal(1, assert(json.decode(output), output).status);
+		output, status = site:check("--json", "nowhere.example");
+		assert.equal(1, status);
+		assert.is_truthy(json.decode(output).error:find("nowhere.example", 1, true));
+	end);
+
 	it("tells wrong words from findings", function ()
 		for _, words in ipairs { { "--colour" }, { "--timeout", "never" }, { "--timeout=0" }, { "a", "b" } } do
 			local output, status = site:check(table.unpack(words));
@@ -325,6 +335,17 @@ describe("check", function ()
 			function conn.on_data() conn:send("HTTP/1.0 400 Bad Request\r\n\r\n"); end
 		end);
 	end, function () return { { WHERE(), "TLS" } }; end);
+
+	it("looks at each address of an Access Edge", function ()
+		finally(function () site:zone(site:records()); end);
+		local records = without("host-record=sip.");
+		for _, name in ipairs { "edge", "edge2" } do
+			records[#records + 1] = "host-record=sip.contoso.com," .. ports.address(name);
+		end
+		site:zone(records);
+		assert_found({ { ("error edge: sip.contoso.com (%s port 5061): no connection: "):format(ports.address("edge2")) } },
+			site:check());
+	end);
 
 	it("sends nothing to an Access Edge that is not the right one", function ()
 		local cert, before = site.edge.cert, site.edge:count("in", "OPTIONS");
