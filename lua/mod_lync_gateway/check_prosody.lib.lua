@@ -104,6 +104,54 @@ local function streams(add, facts)
 	end
 end
 
+-- Ports that Prosody opens by itself, and those that only an option opens.
+local port_options = { s2s_ports = { 5269 }; c2s_ports = { 5222 }; s2s_direct_tls_ports = {}; c2s_direct_tls_ports = {};
+	http_ports = {}; https_ports = {}; component_ports = {} };
+
+local any_address = { ["*"] = true; ["::"] = true; ["0.0.0.0"] = true };
+
+-- Do the addresses of one of Prosody's services meet one of ours?
+local function meets(facts, key, address)
+	local interfaces = facts.global((key:gsub("_ports$", "_interfaces"))) or facts.global("interfaces")
+		or key == "component_ports" and { "127.0.0.1"; "::1" } or { "*" };
+	if any_address[address] then return true; end
+	for _, interface in ipairs(type(interfaces) == "table" and interfaces or { interfaces }) do
+		if any_address[interface] or interface == address then return true; end
+	end
+	return false;
+end
+
+local function ports(add, facts)
+	local taken = {};
+	for key, usual in pairs(port_options) do
+		local given = facts.global(key);
+		for _, port in ipairs(type(given) == "table" and given or given ~= nil and { given } or usual) do
+			taken[tonumber(port) or 0] = key;
+		end
+	end
+	for _, endpoint in ipairs(facts.listen or {}) do
+		local address, port = endpoint:match("^%[?(.-)%]?:(%d+)$");
+		local key = taken[tonumber(port)];
+		if key and meets(facts, key, address) then
+			add { level = "error"; id = "port-taken"; key = "lync_bridge_listen"; value = ("%q"):format(endpoint);
+				text = ("lync_bridge_listen has %q: Prosody listens on port %s itself (%s)"):format(endpoint, port, key);
+				remedy = "choose another one, 5061 is usual, or an address that Prosody does not use" };
+		end
+	end
+end
+
+-- What concerns the server as a whole. hosts: name -> options
+function check.judge_server(hosts)
+	for name, options in pairs(hosts) do
+		if name ~= "*" and rawget(options, "component_module") == nil and rawget(options, "enabled") ~= false then
+			return {};
+		end
+	end
+	return { { level = "error"; id = "no-virtual-host";
+		text = "there is no VirtualHost, and without one Prosody does not start";
+		remedy = 'write VirtualHost "localhost" before the first Component' } };
+end
+
 local function network(add, facts)
 	local backend = facts.global("network_backend") or facts.global("use_libevent") == true and "event" or "epoll";
 	if backend ~= "epoll" then
@@ -185,14 +233,15 @@ local function strangers(add, facts)
 end
 
 -- facts: own(key), global(key): raw options of this host's section and of the global one; modules, global_modules,
--- disabled: sets of names; establishment_timeout: seconds or nil; known: our options; written: sorted names of all
--- options that hold for this host
+-- disabled: sets of names; listen: addresses of the bridge or nil; establishment_timeout: seconds or nil; known: our
+-- options; written: sorted names of all options that hold for this host
 function check.judge(facts)
 	local findings = {};
 	local function add(finding) findings[#findings+1] = finding; end
 	strangers(add, facts);
 	streams(add, facts);
 	limits(add, facts);
+	ports(add, facts);
 	network(add, facts);
 	comfort(add, facts);
 	return findings;

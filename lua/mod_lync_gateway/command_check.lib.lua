@@ -72,6 +72,7 @@ local function prosody_facts(env, host, settings)
 		own = function (key) return rawget(own, key); end; global = function (key) return rawget(everywhere, key); end;
 		modules = set_of(env.check.modules(host), own.modules_enabled); global_modules = global_modules;
 		disabled = disabled; known = options.keys; written = written;
+		listen = settings.usable and settings:bridge().listen or nil;
 		establishment_timeout = settings.usable and settings:gateway().stream_establishment_timeout or nil;
 	};
 end
@@ -220,6 +221,7 @@ function check.run(env, args, command)
 	if env.check.quiet then env.check.quiet(); end
 	local report, loaded = report_lib.new(), load_all(env, command);
 	report:add_all(report_lib.SERVER, "worker", check_worker.judge_worker(env.check.worker(env.core, params.timeout)));
+	report:add_all(report_lib.SERVER, "prosody", check_prosody.judge_server(env.config));
 	for _, host in ipairs(wanted) do
 		one_host(env, report, host, loaded[host], params);
 	end
