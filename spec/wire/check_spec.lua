@@ -347,6 +347,18 @@ describe("check", function ()
 			site:check());
 	end);
 
+	it("asks for the Access Edge by its name", function ()
+		local stream = require "spec.support.stream";
+		local cert, name = site.edge.cert, nil;
+		finally(function () site.edge:close(); site.edge:listen(cert); end);
+		site.edge:stop_listening();
+		site.edge.listener = stream.listen(site.loop, site.edge.ip, site.edge.port, { tls = cert:tls("server") }, function (conn)
+			function conn.on_open() name = conn.sock:getsniname(); end
+		end);
+		site:check("--timeout", "1");
+		assert.equal("sip.contoso.com", name);
+	end);
+
 	it("sends nothing to an Access Edge that is not the right one", function ()
 		local cert, before = site.edge.cert, site.edge:count("in", "OPTIONS");
 		finally(function () site.edge:close(); site.edge:listen(cert); end);
