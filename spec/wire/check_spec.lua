@@ -312,6 +312,12 @@ describe("check", function ()
 	edge_case("that presents a wrong name", edge_cert("edge-wrong", { names = { "edge.example" } }), function ()
 		return { { WHERE() .. "its certificate is for edge.example; write the name that it carries as lync_access_edge" } };
 	end);
+	edge_case("that presents a wrong name and refuses us as well", function (edge)
+		edge.tls_options = { protocol = "tlsv1_3"; cafile = foreign.file };
+		edge_cert("edge-both", { names = { "edge.example" } })(edge);
+	end, function ()
+		return { { WHERE() .. "its certificate is for edge.example" }; { WHERE() .. "it does not trust the CA of our certificate" } };
+	end);
 	edge_case("with an expired certificate", edge_cert("edge-expired", { names = EDGE, expired = true }), function ()
 		return { { WHERE() .. "its certificate is not good: certificate has expired (", "correct it on the Access Edge" } };
 	end);
