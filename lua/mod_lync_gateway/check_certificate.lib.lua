@@ -105,13 +105,24 @@ local function key_facts(env, files, facts)
 	facts.key_error = not ctx and tostring(err) or nil;
 end
 
--- files: certificate, key, cafile, capath, password; env: read(path), readable(path) -> boolean, why;
+local function crl_facts(env, files, facts)
+	facts.crl = files.crlfile;
+	facts.crl_readable, facts.crl_why = env.readable(files.crlfile);
+	if facts.crl_readable then
+		facts.crl_next = env.run("openssl crl -noout -nextupdate -in "..quote(files.crlfile)):match("nextUpdate=([^\n]+)");
+	end
+end
+
+-- files: certificate, key, cafile, capath, crlfile, password; env: read(path), readable(path) -> boolean, why;
 -- open_to_all(path), run(command) -> output, status; load_certificate(pem), new_context(params)
 function check.facts(env, files)
 	local facts = { certificate = files.certificate; key = files.key; cafile = files.cafile };
 	facts.readable, facts.why = env.readable(files.certificate);
 	if files.cafile then
 		facts.ca_readable, facts.ca_why = env.readable(files.cafile);
+	end
+	if files.crlfile then
+		crl_facts(env, files, facts);
 	end
 	if not facts.readable then return facts; end
 	facts.chain = chain(env.read(files.certificate) or "", env.load_certificate);
@@ -163,6 +174,23 @@ local function judge_files(add, facts)
 			.."not checked"; remedy = "install the package openssl" };
 	end
 	return true;
+end
+
+local function judge_crl(add, facts, now)
+	if not facts.crl then
+		return;
+	elseif not facts.crl_readable then
+		add { level = "error"; id = "crl-file"; text = facts.crl_why; remedy = READ_IT };
+		return;
+	end
+	local ends = check.time(facts.crl_next);
+	if facts.openssl ~= false and not ends then
+		add { level = "error"; id = "crl-file"; text = facts.crl..": no revocation list in PEM format";
+			remedy = "name one, or remove crlfile" };
+	elseif ends and ends <= now then
+		add { level = "error"; id = "crl-expired"; remedy = "fetch the new one from the CA";
+			text = ("the revocation list %s ran out on %s: every peer is refused"):format(facts.crl, facts.crl_next) };
+	end
 end
 
 local function judge_key(add, facts)
@@ -268,6 +296,7 @@ function check.judge(facts, want)
 		return findings;
 	end
 	local leaf = facts.chain[1];
+	judge_crl(add, facts, want.now);
 	local strong = judge_strength(add, facts);
 	if strong or not (facts.key_error or ""):find("^error loading certificate") then
 		judge_key(add, facts);

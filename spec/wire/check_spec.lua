@@ -270,6 +270,19 @@ describe("check", function ()
 			site:check_with({ bridge_cert = { cert = cert.cert .. ".leaf", key = cert.key } }, "--offline"));
 	end);
 
+	it("finds revocation lists that are of no use", function ()
+		local list = site.directory .. "/old.crl";
+		assert_found({}, site:check_with({ crlfile = site.ca.crl }, "--offline"));
+		assert(os.execute(("openssl ca -gencrl -config %s -cert %s -keyfile %s -crl_lastupdate 20200101000000Z "
+			.. "-crl_nextupdate 20200201000000Z -out %s 2>/dev/null"):format(site.ca.config, site.ca.file, site.ca.key, list)));
+		assert_found({ { "error certificate: bridge ", "the revocation list " .. list .. " ran out on Feb  1 00:00:00 2020 GMT: "
+			.. "every peer is refused; fetch the new one from the CA" } }, site:check_with({ crlfile = list }, "--offline"));
+		assert_found({ { "error certificate: bridge ", "/nonexistent.crl: No such file" } },
+			site:check_with({ crlfile = "/nonexistent.crl" }, "--offline"));
+		assert_found({ { "error certificate: bridge ", ": no revocation list in PEM format" } },
+			site:check_with({ crlfile = site.ca.file }, "--offline"));
+	end);
+
 	-- ---- the Access Edge
 
 	local function edge_case(name, change, expected, more, undo)
