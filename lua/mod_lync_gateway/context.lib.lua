@@ -16,6 +16,15 @@ local function new(module, env)
 	};
 
 	function h.log(level, ...) module:log(level, ...); end
+	-- The one place where a body may come to a log: when the administrator has asked for it.
+	function h.log_body(direction, from, to, body)
+		if h.body_settings ~= h.settings then
+			h.body_settings, h.logs_bodies = h.settings, h.settings:gateway().enable_logging_all_message_bodies;
+		end
+		if h.logs_bodies then
+			h.log("info", "message body: %s (direction=%s from=%q to=%q)", (body:gsub("%c+", " ")), direction, from, to);
+		end
+	end
 	function h.send(stanza) module:send(stanza); end
 	function h.is_gateway(domain) return pool.hosts[domain] ~= nil; end
 	function h.is_local(domain) return hosts[domain] ~= nil; end

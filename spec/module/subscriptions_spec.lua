@@ -199,7 +199,7 @@ describe("subscriptions", function ()
 			names[#names+1] = item.name;
 		end
 		table.sort(names);
-		assert.same({ "explain", "partners", "reload", "sessions", "status", "streams", "subscriptions" }, names);
+		assert.same({ "explain", "help", "partners", "reload", "sessions", "status", "streams", "subscriptions" }, names);
 	end);
 
 	describe("as gauges", function ()
