@@ -117,13 +117,18 @@ local function options_of(h, keys)
 	return raw;
 end
 
+-- Closed for the settings; of a session that has ended already Prosody has taken away every field.
+local function is_over(session)
+	return session.lync_again or session.destroyed or session.type == nil;
+end
+
 -- What a reload may change, of every host. keys: names of the options
 function changes.snapshot(pool, keys)
 	local before = {};
 	for name, h in pairs(pool.hosts) do
 		local seen = { options = options_of(h, keys); streams = {} };
 		for _, session in pairs(h.sessions()) do
-			if not session.lync_again then
+			if not is_over(session) then
 				seen.streams[session] = session.host == h.host or (session.lync_authed or {})[h.host] ~= nil;
 			end
 		end
@@ -135,7 +140,7 @@ end
 local function closed_streams(seen)
 	local n = 0;
 	for session, is_ours in pairs(seen.streams) do
-		if is_ours and session.lync_again then
+		if is_ours and is_over(session) then
 			n = n + 1;
 		end
 	end
@@ -147,8 +152,12 @@ function changes.report(print, h, seen, keys)
 	local errors = 0;
 	print(h.host..(seen and "" or " (new)"));
 	seen = seen or { options = options_of(h, keys); streams = {} };
-	for _, text in ipairs(changes.lines(seen.options, options_of(h, keys))) do
+	local lines = changes.lines(seen.options, options_of(h, keys));
+	for _, text in ipairs(lines) do
 		print("  changed  "..text);
+	end
+	if #lines == 0 then
+		print("  no option has changed");
 	end
 	local closed = closed_streams(seen);
 	if closed > 0 then

@@ -22,6 +22,16 @@ local function age(seconds)
 	return ("%dd ago"):format(seconds // 86400);
 end
 
+-- The text, and the token unless the text has it.
+local function describe(entry)
+	if not entry.text then
+		return entry.token;
+	elseif entry.token == "none" or entry.text:find(entry.token, 1, true) then
+		return entry.text;
+	end
+	return ("%s (%s)"):format(entry.text, entry.token);
+end
+
 -- time() -> seconds
 local function new(time)
 	local failures, last = {}, {};
@@ -50,8 +60,7 @@ local function new(time)
 		for _, hop in ipairs(HOPS) do
 			local entry = found[hop];
 			if entry then
-				lines[#lines+1] = ("  %-22s %s: %s (%s)"):format("last failure", names[hop],
-					entry.text and entry.text ~= entry.token and entry.text.." ["..entry.token.."]" or entry.token,
+				lines[#lines+1] = ("  %-22s %s: %s, %s"):format("last failure", names[hop], describe(entry),
 					age(time() - entry.time));
 			end
 		end

@@ -128,13 +128,13 @@ local function session_row(row)
 		row.status or 0, row.pending or 0, (row.age_ms or 0) // 1000, (row.idle_ms or 0) // 1000, row.bridge or "?");
 end
 
--- The partner's domains that a row may have: all, or those of one partner.
-local function matcher(pool, partner)
+-- Of all partners, or of that which has the domain.
+local function matcher(pool, domain)
 	return function (row)
-		if not partner then return true; end
+		if not domain then return true; end
 		local h = pool.hosts[row.user and jid_host(row.user) or ""];
-		local found = h and h.settings:partner(jid_host(row.contact or "") or "");
-		return jid_host(row.contact or "") == partner or found ~= nil and found.domain == partner;
+		local wanted = h and h.settings:primary(domain);
+		return wanted ~= nil and h.settings:primary(jid_host(row.contact or "") or "") == wanted;
 	end
 end
 
@@ -178,6 +178,13 @@ local function reload_hosts(print, pool, reload)
 	end
 	return true, "Configuration and certificates read again";
 end
+
+-- COMPAT(0.12): a word that is none would be an error of Lua.
+local unknown_mt = { __index = function (_, name)
+	return function ()
+		return nil, ("lync has no command %s; `lync help` lists them"):format(tostring(name));
+	end;
+end };
 
 -- pool, collect(pool, callback), reload()
 function shell.commands(pool, collect, reload)
@@ -292,7 +299,7 @@ function shell.commands(pool, collect, reload)
 		return true, "From a terminal: prosodyctl shell lync COMMAND [ARGUMENT]; here: lync:COMMAND(\"ARGUMENT\")";
 	end
 
-	return commands;
+	return setmetatable(commands, unknown_mt);
 end
 
 -- Items "shell-command" for mod_admin_shell after 0.12.
