@@ -8,6 +8,7 @@ local BUCKETS = { 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30 }; -- seconds
 -- What a counter may be labelled with, whatever comes: all of them begin at 0, so that the first event is an increase.
 local DIRECTIONS = { "x2s"; "s2x" };
 local RESULTS = { "delivered"; "accepted"; "failed"; "refused" };
+local EDGE = "edge"; -- a hop of failures.lib.lua
 local STREAM_DIRECTIONS = { "in"; "out" };
 
 -- Reasons are tokens of ours or of the worker; anything else would let a peer invent labels.
@@ -134,7 +135,7 @@ local function new(module, partner_of, failed)
 		if is_up and is_reconnect then
 			reconnects:with_labels():add(1);
 		elseif not is_up and text then
-			tell(nil, "edge", token, text);
+			tell(nil, EDGE, token, text);
 		end
 	end
 

@@ -130,7 +130,7 @@ local function new(env)
 			if not record.closing then -- else another one may be there already
 				h.presence.event { type = "worker"; status = 0 };
 			end
-			h.metrics.edge(false, false, "worker", h.errors.one_line(ev.reason) or "the worker ended");
+			h.metrics.edge(false, false, "bridge-died", h.errors.one_line(ev.reason) or "the worker ended");
 		end);
 		if ev.status == -1 then
 			settings_refused(record, ev, "");
