@@ -7,7 +7,11 @@ local secret = { dialback_passphrase = true };
 local changes = {};
 
 local function is_list(value)
-	return type(value) == "table" and (#value > 0 or next(value) == nil);
+	local n = 0;
+	for _ in pairs(value) do
+		n = n + 1;
+	end
+	return n == #value;
 end
 
 local function show(value)
