@@ -10,6 +10,7 @@ local jid_host = require "util.jid".host;
 local jid_prep = require "util.jid".prep;
 
 local changes = module:require "changes";
+local hops = module:require "hops";
 local options = module:require "options";
 local streams = module:require "streams";
 local subscriptions = module:require "subscriptions";
@@ -282,7 +283,8 @@ function shell.commands(pool, collect, reload)
 		for _, text_line in ipairs(subscriptions.explain(explanation)) do
 			self.session.print(text_line);
 		end
-		for _, text_line in ipairs(h.failures and h.failures.lines(h.settings:primary(jid_host(contact))) or {}) do
+		local edge = describe_edge(pool:record_of(h.host), h.host);
+		for _, text_line in ipairs(hops.lines(h, contact, user, streams.of_host(h), edge)) do
 			self.session.print(text_line);
 		end
 		return true, "Explained";

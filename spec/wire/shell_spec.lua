@@ -82,12 +82,15 @@ describe("prosodyctl shell lync", function ()
 			"  partner                fabrikam.com, federated", "  access policy          global",
 			"  contact list           no", "  contact sees user      not-subscribed (the contact adds the Lync user)",
 			"  user sees contact      not-subscribed (the Lync user adds the contact)", "  contact writes to user allowed",
-			"OK: Explained") };
+			"  user writes to contact allowed", "  streams of partner     in sasl-tls, out sasl-tls",
+			"  Access Edge            connected", "OK: Explained") };
 		{ { "explain", "x@evil.example", "lena@contoso.com" }, 0, lines("x@evil.example and lena@contoso.com",
 			"  partner                none", "  access policy          none needed", "  contact list           no",
 			"  contact sees user      not-a-partner (add the domain to lync_partners)",
 			"  user sees contact      not-a-partner (add the domain to lync_partners)",
-			"  contact writes to user not-a-partner (add the domain to lync_partners)", "OK: Explained") };
+			"  contact writes to user not-a-partner (add the domain to lync_partners)",
+			"  user writes to contact not-a-partner (this domain is not a federated partner)",
+			"  Access Edge            connected", "OK: Explained") };
 	} do
 		it(table.concat(case[1], " "), function () says(case[3], case[2], lync(table.unpack(case[1]))); end);
 	end
