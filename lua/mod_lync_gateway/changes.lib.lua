@@ -112,25 +112,16 @@ function changes.lines(old, new)
 	return lines, more;
 end
 
--- Options of a host as the configuration has them now.
-local function options_of(h, keys)
-	local raw = {};
-	for _, key in ipairs(keys) do
-		raw[key] = h.module:get_option(key);
-	end
-	return raw;
-end
-
 -- Closed for the settings; of a session that has ended already Prosody has taken away every field.
 local function is_over(session)
 	return session.lync_again or session.destroyed or session.type == nil;
 end
 
--- What a reload may change, of every host. keys: names of the options
-function changes.snapshot(pool, keys)
+-- What a reload may change, of every host: the options as they were read last, whatever the files say now.
+function changes.snapshot(pool)
 	local before = {};
 	for name, h in pairs(pool.hosts) do
-		local seen = { options = options_of(h, keys); streams = {} };
+		local seen = { options = h.options; streams = {} };
 		for _, session in pairs(h.sessions()) do
 			if not is_over(session) then
 				seen.streams[session] = session.host == h.host or (session.lync_authed or {})[h.host] ~= nil;
@@ -152,11 +143,11 @@ local function closed_streams(seen)
 end
 
 -- What became of a host: prints it; number of errors. seen: of changes.snapshot, nil for a host that is new
-function changes.report(print, h, seen, keys)
+function changes.report(print, h, seen)
 	local errors = 0;
 	print(h.host..(seen and "" or " (new)"));
-	seen = seen or { options = options_of(h, keys); streams = {} };
-	local lines = changes.lines(seen.options, options_of(h, keys));
+	seen = seen or { options = h.options; streams = {} };
+	local lines = changes.lines(seen.options, h.options);
 	for _, text in ipairs(lines) do
 		print("  changed  "..text);
 	end

@@ -7,7 +7,8 @@ local random_bytes = require "util.random".bytes;
 
 local stanza_names = { message = true; presence = true; iq = true }; -- others (db:verify) are of the stream itself
 
--- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems, report
+-- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems, report; raw(host),
+-- optional: the options that load takes
 local function new(module, env)
 	local host, pool, hosts = module.host, env.pool, env.prosody.hosts;
 	local h = {
@@ -86,7 +87,7 @@ local function new(module, env)
 		if not keep then
 			h.settings = settings;
 		end
-		h.problems = problems;
+		h.problems, h.options = problems, env.raw and env.raw(host) or {};
 		env.report(module, problems);
 		if keep then
 			module:log("error", "reload configuration: it has an error, the settings before stay in force (host=%s)", host);

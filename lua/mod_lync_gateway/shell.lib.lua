@@ -11,7 +11,6 @@ local jid_prep = require "util.jid".prep;
 
 local changes = module:require "changes";
 local hops = module:require "hops";
-local options = module:require "options";
 local streams = module:require "streams";
 local subscriptions = module:require "subscriptions";
 
@@ -164,7 +163,7 @@ local function usage_of(name)
 end
 
 local function reload_hosts(print, pool, reload)
-	local before = changes.snapshot(pool, options.keys);
+	local before = changes.snapshot(pool);
 	local ok, err = reload();
 	if not ok then
 		return nil, ("The configuration cannot be read, nothing has changed: %s"):format(tostring(err));
@@ -172,7 +171,7 @@ local function reload_hosts(print, pool, reload)
 	local errors = 0;
 	for _, name in ipairs(sorted(pool.hosts)) do
 		local h = pool.hosts[name];
-		errors = errors + changes.report(print, h, before[name], options.keys);
+		errors = errors + changes.report(print, h, before[name]);
 	end
 	if errors > 0 then
 		return nil, ("Configuration read again, %d error(s): what they concern is not in force"):format(errors);
