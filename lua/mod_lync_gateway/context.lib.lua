@@ -7,8 +7,8 @@ local random_bytes = require "util.random".bytes;
 
 local stanza_names = { message = true; presence = true; iq = true }; -- others (db:verify) are of the stream itself
 
--- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems, report; raw(host),
--- optional: the options that load takes
+-- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems, report;
+-- raw(host), optional: the options that load takes
 local function new(module, env)
 	local host, pool, hosts = module.host, env.pool, env.prosody.hosts;
 	local h = {
