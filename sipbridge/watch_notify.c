@@ -56,20 +56,26 @@ static void last(struct sb_watches *w, struct sb_sub *s)
 }
 
 /* It did not arrive: once more, later and later. */
-static void failed(struct sb_watches *w, struct sb_sub *s, int retry_after)
+static void failed(struct sb_watches *w, struct sb_sub *s, int retry_after,
+		   bool lost)
 {
 	static const uint32_t back_off_s[] = {30, 60, 300, 900};
 	enum { LAST = sizeof(back_off_s) / sizeof(back_off_s[0]) - 1 };
-	uint64_t wait = back_off_s[s->fails < LAST ? s->fails : LAST];
+	uint64_t wait = back_off_s[s->fails < LAST ? s->fails : LAST] *
+			(uint64_t)1000;
 
+	/* An Edge that closes a connection is there again at once. */
+	if (lost && !s->fails)
+		wait = w->wire.notify_interval_ms;
 	if (s->fails < LAST)
 		s->fails++;
-	if (retry_after > 0 && (uint64_t)retry_after > wait)
-		wait = retry_after < (int)back_off_s[LAST] ?
-		       (uint64_t)retry_after : back_off_s[LAST];
+	if (retry_after > (int)back_off_s[LAST])
+		retry_after = (int)back_off_s[LAST];
+	if (retry_after > 0 && (uint64_t)retry_after * 1000 > wait)
+		wait = (uint64_t)retry_after * 1000;
 	s->dirty = true;
 	s->urgent = false;
-	s->hold = sb_stamp(w->now + wait * 1000);
+	s->hold = sb_stamp(w->now + wait);
 }
 
 static void send_now(struct sb_watches *w, struct sb_sub *s)
@@ -82,7 +88,7 @@ static void send_now(struct sb_watches *w, struct sb_sub *s)
 	s->hold = sb_stamp(w->now + w->wire.notify_interval_ms);
 	s->u.notified = sb_stamp(w->now);
 	if (notify(w, s, state, s->self))
-		failed(w, s, 0);
+		failed(w, s, 0, false);
 }
 
 void sb_sub_pump(struct sb_watches *w, struct sb_sub *s)
@@ -148,7 +154,8 @@ void sb_sub_response(struct sb_watches *w, struct sb_sub *s,
 		else if (too_rich(s, m->status))
 			s->dirty = true;
 		else
-			failed(w, s, m->retry_after);
+			failed(w, s, m->retry_after,
+			       m->local && m->status == 503);
 	}
 	sb_sub_pump(w, s);
 }

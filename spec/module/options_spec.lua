@@ -82,7 +82,8 @@ describe("options", function ()
 end);
 
 describe("command", function ()
-	local command = support.lib("command");
+	local module = { require = function (_, name) return support.lib(name); end };
+	local command = support.lib("command", module);
 	local config, env, printed, problems;
 	before_each(function ()
 		config = { ["*"] = { modules_enabled = { "tls" } }; ["contoso.com"] = { component_module = "lync_gateway" };

@@ -83,6 +83,19 @@ describe("the link", function ()
 		assert.is_truthy(listeners[1]:find(w.gateway.address..":5061", 1, true), listeners[1]);
 	end);
 
+	it("tells at once what was under way on a connection that closes", function ()
+		lena:answers("MESSAGE", "never");
+		local id = romeo:message("lena@contoso.com", "under way");
+		w.loop:wait(function () return #requests(w.edge, "MESSAGE") > 0; end, 5, "the MESSAGE");
+		local started = w.loop:now();
+		w.edge:drop();
+		local condition, kind = romeo:wait_error(id, 10);
+		assert.is_true(w.loop:now() - started < 3);
+		assert.equal("wait", kind, condition);
+		lena:answers("MESSAGE", 200);
+		w.gateway:wait_log("connected edge", 10, true);
+	end);
+
 	it("comes back by itself after an outage, and answers at once meanwhile", function ()
 		w.edge:stop_listening();
 		w.edge:drop();

@@ -143,8 +143,6 @@ describe("presence", function ()
 	end);
 
 	it("outlives the Edge's connections and the module's reload", function ()
-		-- what is under way on a connection that closes is given up after 32 s only (timer F)
-		w.loop:never(function () return watch.state ~= "active"; end, 0.3, "the end of the watch");
 		w.edge:drop();
 		alive();
 		local output, status = w.gateway:ctl("shell", "module", "reload", "lync_gateway");
