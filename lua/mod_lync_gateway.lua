@@ -79,6 +79,9 @@ local failures = module:require "failures";
 local sessions = module:require "sessions";
 local streams = module:require "streams";
 local farewell = module:require "farewell";
+local expiry_lib = module:require "expiry";
+local certificate_read = module:require "certificate_read";
+local certificate_locations = module:require "certificate_locations";
 
 errors.refusal = core.refusal;
 
@@ -222,6 +225,7 @@ local function build(h)
 	h.gate = gate_lib.new(h, certificates);
 	h.confine = confine.new(h, certificates, confine_rules);
 	h.upkeep = upkeep_lib.new(h, { time = os.time; expired = certificates.expired });
+	h.expiry = expiry_lib.new(h, { time = os.time; files = certificate_locations.in_use; ends = certificate_read.ends });
 	h.inbound = inbound_lib.new(h);
 	h.outbound = outbound_lib.new(h);
 	h.clear_text = clear_text.new(h);
@@ -287,6 +291,7 @@ function module.add_host(module) -- luacheck: ignore 431/module
 		h.configure();
 		h.apply_secret();
 		h.upkeep.start();
+		h.expiry.start();
 		h.gate.recheck(h.sessions(), h.s2sout_all());
 		h.presence.reconfigured();
 	end
@@ -294,6 +299,7 @@ function module.add_host(module) -- luacheck: ignore 431/module
 	pool:attach(h);
 	h.handover.watch(); -- what waited before a reload
 	h.upkeep.start();
+	h.expiry.start();
 	h.presence.start();
 	local record = pool:record_of(h.host);
 	if record and record.worker == 1 and not record.closing then -- it may not say so again
@@ -303,6 +309,7 @@ function module.add_host(module) -- luacheck: ignore 431/module
 	function module.unload()
 		h.handover.stop();
 		h.upkeep.stop();
+		h.expiry.stop();
 		h.presence.stop(rawget(module, "reloading"));
 		pool:detach(h, rawget(module, "reloading"));
 	end

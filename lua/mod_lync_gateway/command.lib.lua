@@ -9,7 +9,7 @@ local command = {};
 
 -- In the order of the help.
 local names = {
-	"check";
+	"check"; "certificate";
 };
 
 local function library(name)

@@ -39,6 +39,8 @@ local function new(module, partner_of, failed)
 	local connected = module:metric("gauge", "edge_connected", "", "1 while connected to the Access Edge", {});
 	local reconnects = module:metric("counter", "edge_reconnects", "", "Access Edge connected again", {});
 	local depth = module:metric("gauge", "queue_depth", "", "Messages without an answer yet", { "direction" });
+	local expires = module:metric("gauge", "certificate_expires", "", "End of our certificate, seconds since 1970",
+		{ "role" });
 	local seen, seen_streams, seen_subscriptions = {}, {}, {}; -- what has a gauge already
 	local begun = {}; -- partners whose counters are there
 	local depths = {};
@@ -137,6 +139,11 @@ local function new(module, partner_of, failed)
 		elseif not is_up and text then
 			tell(nil, EDGE, token, text);
 		end
+	end
+
+	-- role: "bridge" | "s2s"
+	function metrics.certificate(role, not_after)
+		expires:with_labels(role):set(not_after);
 	end
 
 	function metrics.queue(direction, count)

@@ -59,6 +59,9 @@ local function print_host(print, pool, host)
 	print(("  edge     %s port %s (%s), %s"):format(bridge.access_edge, bridge.port,
 		bridge.address or pool.env.resolver:address(host) or "address unknown", describe_edge(record, host)));
 	print(("  partners %d, %d message(s) wait for a stream"):format(#h.settings:partners(), h.state.pending_n or 0));
+	for _, text in ipairs(h.expiry and h.expiry.lines() or {}) do
+		print("  certificate "..text);
+	end
 	for _, problem in ipairs(h.problems or {}) do -- a partner's, or of a reload that was not taken
 		if problem.level == "error" then
 			print("  error    "..problem.text);

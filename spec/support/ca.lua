@@ -9,7 +9,7 @@
 -- srv (SAN SRVName list), san = false (CN only), san_der (the whole SAN in DER, hexadecimal), usage ("serverAuth,clientAuth"
 -- unless said), expired = true, not_yet = true, valid_for = seconds from now, revoked = true (then in ca.crl), key ("ec" |
 -- "rsa:2048").
--- CA.self_signed(directory, name, options).
+-- CA.self_signed(directory, name, options). ca:sign(csr, name, options): what others have asked for.
 
 local CA = {};
 CA.__index = CA;
@@ -143,6 +143,20 @@ function CA:issue(name, options)
 	end
 	if options.revoked then self:revoke(cert); end
 	return cert;
+end
+
+--- Sign a request's file: what it asks for, or with options as of issue that instead. -> the certificate's path.
+function CA:sign(csr, name, options)
+	local base = self.directory .. "/" .. name;
+	if not options then
+		run("openssl x509 -req -in %s -CA %s -CAkey %s -CAcreateserial -days 90 -copy_extensions copyall -out %s", quote(csr),
+			quote(self.file), quote(self.key), quote(base .. ".crt"));
+	else
+		write(base .. ".ext", extensions(options));
+		run("openssl ca -batch -notext -config %s -cert %s -keyfile %s -in %s -extfile %s %s -out %s", quote(self.config),
+			quote(self.file), quote(self.key), quote(csr), quote(base .. ".ext"), period(options), quote(base .. ".crt"));
+	end
+	return base .. ".crt";
 end
 
 --- A CA whose certificate this one issues: what it issues is trusted by who trusts this one, if the chain is sent; it is.
