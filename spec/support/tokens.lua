@@ -47,6 +47,7 @@ local LUA = {
 	"lync_refused = \"%T\"",
 	"gate%.refuse%([^,\n]+, \"[%l]+\", \"%T\"", "fail%(stanza, \"%T\"", "errors%.answer%([^,\n]+, \"%T\"",
 	"or \"(none)\", ", "metrics%.edge%(false, false, \"%T\"",
+	"and \"(certificate%-%l+)\" or", "or \"(certificate%-%l+)\"",
 };
 
 local function scan(map, file, text, patterns)

@@ -177,7 +177,7 @@ describe("the completion of bash", function ()
 		local names = read("lua/mod_lync_gateway/command.lib.lua"):match("local names = {(.-)};");
 		for name in names:gmatch('"([%l-]+)"') do assert.is_truthy(known[name], name); end
 		for option in usages():gmatch("%-%-[%l-]+") do
-			assert.is_truthy(text:find(option .. "[^%l-]"), "not completed: " .. option);
+			assert.is_truthy(text:find(option:gsub("%-", "%%-") .. "[^%l-]"), "not completed: " .. option);
 		end
 		local gateway = core.settings("contoso.com", {}):gateway();
 		gateway.dialback_passphrase = "";

@@ -66,14 +66,14 @@ describe("monitoring:", function ()
 					check_query(block:match("expr: (.-)\n        %l+:"), known);
 					for _, key in ipairs { "severity: %l+", "summary: ", "description: " } do assert.matches(key, block); end
 					for label in block:gmatch("%$labels%.([%w_]+)") do
-						assert.is_truthy(({ host = 1, partner = 1, direction = 1, reason = 1 })[label], label);
+						assert.is_truthy(({ host = 1, partner = 1, direction = 1, reason = 1, role = 1 })[label], label);
 					end
 				end
 				alerts, block = alerts + 1, "";
 			end
 			block = block .. line .. "\n";
 		end
-		assert.is_true(alerts - 1 >= 9, alerts .. " alerts");
+		assert.is_true(alerts - 1 >= 10, alerts .. " alerts");
 	end);
 
 	it("the reasons in the alert rules are tokens that refusals have", function ()
@@ -98,7 +98,7 @@ describe("monitoring:", function ()
 				check_query(target.expr, known);
 				for name in target.expr:gmatch(PREFIX .. "([%w_]+)") do seen[name] = true; end
 				for label in target.legendFormat:gmatch("{{([%w_]+)}}") do
-					assert.is_truthy(target.expr:find(label, 1, true) or label == "host" or label == "direction", label);
+					assert.is_truthy(target.expr:find(label, 1, true) or label == "host" or label == "direction" or label == "role", label);
 				end
 			end
 			assert.is_true(panel.gridPos.x + panel.gridPos.w <= 24);

@@ -16,7 +16,7 @@ local FAMILIES = {
 	policy_refusals_total = { "host", "partner", "reason" }; stream_failures_total = { "direction", "host", "partner" };
 	delivery_failures_total = { "direction", "host", "partner" }; edge_connected = { "host" };
 	edge_reconnects_total = { "host" }; queue_depth = { "direction", "host" };
-	streams = { "direction", "host", "method", "partner" };
+	streams = { "direction", "host", "method", "partner" }; certificate_expires = { "host", "role" };
 };
 local SETTINGS = [[
 	lync_access_policies = { global = { enable_xmpp_access = true }; barred = { enable_xmpp_access = false } }

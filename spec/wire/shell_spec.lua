@@ -15,7 +15,7 @@ local WARNING = [[  warning  contoso.com: lync_partners["%s"]: TLS required, SAS
 
 -- Numbers of seconds and addresses vary.
 local function usual(output)
-	return (output:gsub("%f[%w]%d+s%f[%W]", "Ns"):gsub("127%.[%d.]+%d", "ADDRESS"):gsub("\n$", ""));
+	return (output:gsub("until [%d-]+ [%d:]+ UTC %(%d+ days%) ?%u* ?%u*", "until DATE"):gsub("%f[%w]%d+s%f[%W]", "Ns"):gsub("127%.[%d.]+%d", "ADDRESS"):gsub("\n$", ""));
 end
 
 local function lines(...)
@@ -24,7 +24,7 @@ end
 
 local STATUS = lines("contoso.com", "  bridge   xmpp.contoso.com, worker ready, 0 message(s) without an outcome",
 	"  edge     sip.contoso.com port 5061 (ADDRESS), connected", "  partners 1, 0 message(s) wait for a stream",
-	"OK: 1 host(s), 1 bridge(s)");
+	"  certificate bridge until DATE", "  certificate s2s until DATE", "OK: 1 host(s), 1 bridge(s)");
 local HELP = lines(
 	"  explain WHO WHOM                 Why a contact and a Lync user see each other, or may write, or not",
 	"  help                             These lines",
