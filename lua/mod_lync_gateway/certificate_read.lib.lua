@@ -70,7 +70,7 @@ local function alternative_names(cert)
 	local names = cert:extensions()[oid_subjectaltname] or {};
 	local dns = {};
 	for i, name in ipairs(names.dNSName or {}) do
-		dns[i] = name:lower();
+		dns[i] = name:lower():gsub("[^%g]", "?"); -- for people, too
 	end
 	return dns, { extensions = function () return { [oid_subjectaltname] = names }; end;
 		subject = function () return {}; end };
@@ -152,17 +152,17 @@ local function template_of(path)
 	local ok, output = openssl.run { "openssl"; "asn1parse"; "-in"; path };
 	local hex = ok and output:match("1%.3%.6%.1%.4%.1%.311%.20%.2\n[^\n]*%[HEX DUMP%]:(%x+)");
 	local utf16 = hex and (hex:match("^1E81%x%x(%x*)") or hex:match("^1E%x%x(%x*)"));
-	return utf16 and (utf16:gsub("%x%x%x%x", function (unit) return utf8.char(tonumber(unit, 16)); end));
+	return utf16 and (utf16:gsub("%x%x%x%x", function (unit) return utf8.char(tonumber(unit, 16)); end):gsub("%c", "?"));
 end
 
 -- A request's file -> { subject, names, public_key, key, usage, template }, or nil and why
 function read.request(path)
 	local ok, output = openssl.run { "openssl"; "req"; "-in"; path; "-noout"; "-text"; "-pubkey"; "-verify"; "-nameopt";
-		"utf8,sep_comma_plus_space,space_eq" };
+		"utf8,esc_ctrl,sep_comma_plus_space" };
 	if not ok then return nil, openssl.reason(output); end
 	local facts = {
 		names = {}; usage = usages(output); public_key = read.blocks(output, "PUBLIC KEY")[1];
-		subject = (output:match("Subject: ([^\n]*)") or "(empty)"):gsub(" = ", "="); template = template_of(path);
+		subject = output:match("Subject: ([^\n]*)") or "(empty)"; template = template_of(path);
 		key_type = ({ rsaEncryption = "rsa"; ["id-ecPublicKey"] = "ec" })[output:match("Public Key Algorithm: (%S+)")]
 			or "other";
 		key_bits = tonumber(output:match("Public%-Key: %((%d+) bit"));

@@ -273,6 +273,10 @@ function certificate.run(env, args, command)
 		wrong = args[1] and "Unknown: certificate "..args[1] or "Say request, import or show";
 	else
 		parsed, wrong = arguments.parse({ table.unpack(args, 2) }, sub.kinds);
+		if parsed and not openssl.run { "openssl"; "version" } then
+			env.print("error: the openssl command cannot be run: apt-get install openssl");
+			return 1;
+		end
 		if parsed then status, wrong = sub.run(env, parsed, command); end
 	end
 	if not status then

@@ -392,3 +392,74 @@ describe("files of certificates", function ()
 		assert.is_false(files.exists(seen));
 	end);
 end);
+
+describe("where certificates go", function ()
+	local locations, command, env;
+	setup(function ()
+		rawset(_G, "prosody", { paths = { config = "/etc/prosody" } });
+		locations, command = host:require("certificate_locations"), host:require("command");
+	end);
+	teardown(function () rawset(_G, "prosody", nil); end);
+
+	local function configured(hosts, global)
+		env = { config = { ["*"] = global or {} } };
+		local settings = {};
+		for name, bridge in pairs(hosts) do
+			env.config[name] = { component_module = "lync_gateway"; lync_bridge_certificate = bridge.named };
+			settings[name] = bridge;
+		end
+		env.load = function (name)
+			local bridge = settings[name];
+			return { bridge = function () return bridge; end }, bridge.fqdn and {}
+				or { { key = "lync_bridge_fqdn"; text = name..": bad name" } };
+		end;
+	end
+
+	local function targets(roles, name)
+		local found = assert(locations.scope(env, command, name));
+		local lines = {};
+		for i, target in ipairs(locations.targets(env, found, roles)) do
+			lines[i] = ("%s %s %s"):format(table.concat(target.roles, "+"), target.certificate, target.key);
+		end
+		return lines;
+	end
+
+	it("is Prosody's directory, by name, for all domains of the bridge", function ()
+		configured { ["b.com"] = { fqdn = "x.com" }; ["a.com"] = { fqdn = "x.com" } };
+		local all = { "bridge x.com /etc/prosody/certs/x.com.crt /etc/prosody/certs/x.com.key";
+			"s2s a.com /etc/prosody/certs/a.com.crt /etc/prosody/certs/a.com.key";
+			"s2s b.com /etc/prosody/certs/b.com.crt /etc/prosody/certs/b.com.key" };
+		assert.same(all, targets { bridge = true; s2s = true });
+		assert.same(all, targets({ bridge = true; s2s = true }, "b.com"));
+		assert.same({ all[1] }, targets { bridge = true });
+		assert.same({ all[2]; all[3] }, targets { s2s = true });
+	end);
+
+	it("is one place for a bridge that is called as its domain", function ()
+		configured({ ["a.com"] = { fqdn = "a.com" } }, { certificates = "/srv/tls/" });
+		assert.same({ "bridge a.com+s2s a.com /srv/tls/a.com.crt /srv/tls/a.com.key" }, targets { bridge = true; s2s = true });
+	end);
+
+	it("is what the host or the global section names for the bridge", function ()
+		local named = { certificate = "c"; key = "k" };
+		configured { ["a.com"] = { fqdn = "x.com"; certificate = "/c"; key = "/k"; named = named } };
+		assert.same({ "bridge x.com /c /k" }, targets { bridge = true });
+		configured({ ["a.com"] = { fqdn = "x.com"; certificate = "/c"; key = "/k" } }, { lync_bridge_certificate = named });
+		assert.same({ "bridge x.com /c /k" }, targets { bridge = true });
+		configured({ ["a.com"] = { fqdn = "x.com"; certificate = "/found"; key = "/k"; named = { cafile = "ca" } } });
+		assert.same({ "bridge x.com /etc/prosody/certs/x.com.crt /etc/prosody/certs/x.com.key" }, targets { bridge = true });
+	end);
+
+	it("is asked for where there are several bridges", function ()
+		configured { ["b.com"] = { fqdn = "y.com" }; ["a.com"] = { fqdn = "x.com" } };
+		assert.same({ nil; "there are several bridges, say one of its hosts: x.com (a.com), y.com (b.com)" },
+			{ locations.scope(env, command) });
+		assert.same({ "s2s b.com /etc/prosody/certs/b.com.crt /etc/prosody/certs/b.com.key" },
+			targets({ s2s = true }, "b.com"));
+	end);
+
+	it("is nowhere without a bridge's name", function ()
+		configured { ["a.com"] = {} };
+		assert.same({ nil; "a.com: bad name" }, { locations.scope(env, command, "a.com") });
+	end);
+end);

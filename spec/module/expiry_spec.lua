@@ -56,7 +56,10 @@ describe("expiry", function ()
 				.."(token=certificate-expires role=s2s file=\"b\")" }, logs);
 			assert.same({ "bridge until 1970-02-10 00:00 UTC (39 days)"; "s2s until 1970-01-09 00:00 UTC (7 days) RENEW IT" },
 				watch.lines());
-			clock.advance(9 * DAY);
+			clock.advance(7 * DAY);
+			assert.equal("error certificate expires soon: until 1970-01-09 00:00 UTC (0 days) RENEW IT "
+				.."(token=certificate-expires role=s2s file=\"b\")", logs[#logs]);
+			clock.advance(2 * DAY);
 			assert.equal("error certificate has expired: EXPIRED at 1970-01-09 00:00 UTC (token=certificate-expired role=s2s "
 				.."file=\"b\")", logs[#logs - 1]);
 			assert.equal("s2s EXPIRED at 1970-01-09 00:00 UTC", watch.lines()[2]);

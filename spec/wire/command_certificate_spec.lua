@@ -190,6 +190,25 @@ describe("certificates by command", function ()
 		has(output, "PROBLEM      " .. w.gateway.config .. ": no certificate in it (PEM, DER or PKCS #7)");
 	end);
 
+	it("shows nothing that a terminal would obey", function ()
+		local evil = w.ca:issue("evil", { names = NAMES, san_der = "300F820D781B5B316D2E6578616D706C65" });
+		local output = ctl("show", evil.cert);
+		has(output, "names        x?[1m.example\n");
+		local path = w.gateway.directory .. "/evil.csr";
+		shell("openssl req -new -key %s -subj %s -out %s 2>&1", evil.key, "/CN=a\27[1mb", path);
+		output = output .. ctl("show", path);
+		has(output, "request " .. path, "CN=a\\1B[1mb\n");
+		assert.is_nil(output:find("[\27]"));
+	end);
+
+	it("says when there is no openssl", function ()
+		local directory = w.gateway.directory .. "/bin";
+		shell("mkdir %s && for p in prosodyctl lua5.4 env sh; do ln -s \"$(command -v $p)\" %s/; done", directory, directory);
+		local _, output = process.run(w.loop, { "prosodyctl", "--root", "--config", w.gateway.config, "mod_lync_gateway",
+			"certificate", "show" }, { name = "prosodyctl", env = { PATH = directory, LUA_CPATH = w.gateway.env.LUA_CPATH } });
+		has(output, "error: the openssl command cannot be run: apt-get install openssl");
+	end);
+
 	describe("import refuses", function ()
 		local csr;
 		setup(function () csr = requests .. "/" .. BRIDGE .. ".csr"; end);
