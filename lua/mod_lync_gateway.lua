@@ -19,6 +19,7 @@ local options = module:require "options";
 local plan = module:require "plan";
 local bridges = module:require "bridge";
 local command = module:require "command";
+local managed = module:require "managed";
 
 local prosody, package = prosody, package;
 
@@ -28,6 +29,7 @@ local has_core, core = pcall(require, "lync_gateway.core");
 local function get_raw(host)
 	local options_of = module:context(host);
 	return {
+		managed = managed.reader(core, prosody.paths, module:get_option("lync_partners_file"));
 		get = function (key) return options_of:get_option(key); end;
 		find_host_cert = compat.find_host_cert; modules = function () return compat.modules_of(host); end;
 		config_path = prosody.paths.config or ".";
@@ -35,15 +37,19 @@ local function get_raw(host)
 end
 
 function module.command(arg)
+	local managed_path, managed_error = managed.path(prosody.paths, module:get_option("lync_partners_file"));
 	return command.run({
 		core = has_core and core or nil; core_error = not has_core and tostring(core) or nil;
 		config = require "core.configmanager".getconfig();
 		load = function (host) return options.load(core, host, get_raw(host)); end;
+		raw = function (host) return options.read(get_raw(host)); end;
+		managed_path = managed_path; managed_error = managed_error;
+		config_file = prosody.config_file; config_files = require "core.configmanager".files();
 		conflicts = function (hosts)
 			local _, problems = plan.make(hosts, function () end, bridges.equal);
 			return problems;
 		end;
-		print = print;
+		print = print; warn = function (text) io.stderr:write(text, "\n"); end; input = function () return io.read("l"); end;
 	}, arg);
 end
 

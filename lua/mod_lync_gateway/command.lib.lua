@@ -9,7 +9,7 @@ local command = {};
 
 -- In the order of the help.
 local names = {
-	"check"; "certificate";
+	"check"; "partner"; "policy"; "gateway"; "certificate";
 };
 
 local function library(name)

@@ -54,8 +54,13 @@ function options.read(env)
 	return raw;
 end
 
+-- env.managed(host, raw) -> settings, problems: together with the managed file; absent: without.
 function options.load(core, host, env)
-	return core.settings(host, options.read(env));
+	local raw = options.read(env);
+	if env.managed then
+		return env.managed(host, raw);
+	end
+	return core.settings(host, raw);
 end
 
 -- Errors and warnings among the problems.
