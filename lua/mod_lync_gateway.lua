@@ -284,7 +284,6 @@ function module.add_host(module) -- luacheck: ignore 431/module
 		core = core; pool = pool; errors = errors; prosody = prosody; now = timestamp; timer = compat.timer;
 		tls_version = compat.tls_version;
 		load = function (host) return options.load(core, host, get_raw(host)); end; report = options.report;
-		raw = function (host) return options.read(get_raw(host)); end;
 	});
 	h.configure();
 	build(h);

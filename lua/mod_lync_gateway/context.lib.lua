@@ -7,8 +7,8 @@ local random_bytes = require "util.random".bytes;
 
 local stanza_names = { message = true; presence = true; iq = true }; -- others (db:verify) are of the stream itself
 
--- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems, report;
--- raw(host), optional: the options that load takes
+-- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems,
+-- options; report
 local function new(module, env)
 	local host, pool, hosts = module.host, env.pool, env.prosody.hosts;
 	local h = {
@@ -82,12 +82,12 @@ local function new(module, env)
 	-- A slip of the pen in a reload does not cut the host off: what was right stays in force, whole, until the settings
 	-- are usable again. A host that starts with an error stays closed.
 	function h.configure()
-		local settings, problems = env.load(host);
+		local settings, problems, raw = env.load(host);
 		local keep = h.settings and h.settings.usable and not settings.usable;
 		if not keep then
 			h.settings = settings;
 		end
-		h.problems, h.options = problems, env.raw and env.raw(host) or {};
+		h.problems, h.options = problems, raw or h.options or {};
 		env.report(module, problems);
 		if keep then
 			module:log("error", "reload configuration: it has an error, the settings before stay in force (host=%s)", host);

@@ -172,6 +172,16 @@ describe("prosodyctl shell lync", function ()
 			assert.matches("\n  acme%.example  %?, row 1: sasl%-tls  DISABLED: .+\n  fabrikam%.com  federated, row 1: ", (lync("partners")));
 		end);
 
+		it("says what was changed by command", function ()
+			local output, status = w.gateway:ctl("mod_lync_gateway", "partner", "new", "managed.example", "partner_type=federated");
+			assert.equal(0, status, output);
+			assert.is_truthy(lync("reload"):find('\n  changed  lync_partners["managed.example"]: added\n', 1, true));
+			w.gateway:ctl("mod_lync_gateway", "partner", "set", "managed.example", "tls_negotiation=optional");
+			assert.is_truthy(lync("reload"):find('changed  lync_partners["managed.example"].tls_negotiation: added = "optional"', 1, true));
+			w.gateway:ctl("mod_lync_gateway", "partner", "remove", "managed.example");
+			assert.is_truthy(lync("reload"):find('\n  changed  lync_partners["managed.example"]: removed\n', 1, true));
+		end);
+
 		it("says which streams it has closed: a partner less", function ()
 			w.gateway:rewrite('["fabrikam.com"] = {', '["else.example"] = {');
 			local output, status = lync("reload");
