@@ -44,6 +44,7 @@ local function new(module, partner_of, failed)
 	local seen, seen_streams, seen_subscriptions = {}, {}, {}; -- what has a gauge already
 	local begun = {}; -- partners whose counters are there
 	local depths = {};
+	local edge_up, edge_ever = false, false;
 
 	local metrics = {};
 
@@ -132,9 +133,12 @@ local function new(module, partner_of, failed)
 		set_rows(subscriptions, seen_subscriptions, rows, function (row) return row.partner, row.direction; end);
 	end
 
+	-- is_reconnect: it was up before, as the bridge knows; a bridge that was started anew knows nothing
 	function metrics.edge(is_up, is_reconnect, token, text)
 		connected:with_labels():set(is_up and 1 or 0);
-		if is_up and is_reconnect then
+		local again = is_up and not edge_up and (is_reconnect or edge_ever);
+		edge_up, edge_ever = is_up, edge_ever or is_up;
+		if again then
 			reconnects:with_labels():add(1);
 		elseif not is_up and text then
 			tell(nil, EDGE, token, text);

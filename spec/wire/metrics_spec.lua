@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ports = require "spec.support.ports";
+local process = require "spec.support.process";
 local Probe = require "spec.support.probe";
 local s2s = require "spec.support.s2s";
 local scrape = require "spec.support.scrape";
@@ -232,5 +233,15 @@ describe("metrics of a partner with two domains and one that is added by a reloa
 		assert.equal(1, page:value("edge_connected"));
 		assert.equal(1, page:value("messages_total"));
 		assert.equal(0, page:value("edge_reconnects_total"));
+	end);
+
+	it("count the return of a worker that was killed as one of the Access Edge", function ()
+		local pid = w:worker_pid();
+		process.kill(pid, "KILL");
+		w.loop:wait(function () return w:worker_pid() ~= pid; end, 10, "another worker");
+		local page = scrape.wait(w, function (page)
+			return page:value("edge_connected") == 1 and page:value("edge_reconnects_total") > 0;
+		end, "the Access Edge again");
+		assert.equal(1, page:value("edge_reconnects_total"));
 	end);
 end);
