@@ -13,7 +13,8 @@ local prosody = prosody;
 
 local import = {};
 
-import.kinds = { chain = "list"; cafile = "value"; key = "value"; role = "value"; whatif = "flag" };
+import.kinds = { chain = "list"; cafile = "value"; key = "value"; role = "value"; whatif = "flag";
+	["passphrase-file"] = "value" };
 
 -- Files of keys that the certificate may belong to: asked for, waiting, in use.
 local function key_candidates(parsed, targets, directory)
@@ -26,7 +27,9 @@ local function key_candidates(parsed, targets, directory)
 		list[#list+1] = { path = target.key };
 	end
 	local path = files.from_shell(parsed[1]);
-	if (files.read(path) or ""):find("PRIVATE KEY-----", 1, true) then list[#list+1] = { path = path }; end
+	if (files.read(path) or ""):find("PRIVATE KEY-----", 1, true) then
+		list[#list+1] = { path = path; shown = parsed.shown };
+	end
 	return list;
 end
 
@@ -132,7 +135,8 @@ local function judge(env, parsed, scope, roles, targets, directory)
 		domains[i] = { host = host; ascii = scope.to_ascii(host) or host };
 	end
 	local findings, errors, warnings = checks.run {
-		leaf = leaf; chain = chain; key = key; keys_tried = #candidates; roles = roles; fqdn = scope.fqdn;
+		leaf = leaf; chain = chain; key = key and { path = key.shown or key.path }; keys_tried = #candidates;
+		roles = roles; fqdn = scope.fqdn;
 		domains = domains; now = env.now(); trust = trust_of(chain, trust_sources(parsed, scope, roles), leaf.usage);
 	};
 	local function add(fmt, ...)
@@ -220,11 +224,22 @@ local function install(env, targets, judged)
 	return reload(print);
 end
 
-function import.run(env, parsed, command)
-	local print, roles, wrong = env.print, arguments.role(parsed.role);
-	if not parsed[1] or parsed[3] or not roles then
-		return nil, wrong or (parsed[3] and "Unexpected argument: "..parsed[3] or "The certificate's FILE is missing");
+-- A PFX (PKCS #12) of Windows as a file of certificates and key in a directory -> its path, or nil and why
+local function unpack_pfx(parsed, directory)
+	local pfx, passphrase = files.from_shell(parsed[1]), files.from_shell(parsed["passphrase-file"]);
+	local path, output = directory.."/pfx.pem", nil;
+	for _, old in ipairs { false; true } do -- Windows up to Server 2016 writes RC2 and 3DES
+		local argv = { "openssl"; "pkcs12"; "-in"; pfx; "-noenc"; "-passin"; "file:"..passphrase; "-out"; path };
+		argv[#argv+1] = old and "-legacy" or nil;
+		local ok;
+		ok, output = openssl.run(argv);
+		if ok then return path; end
 	end
+	return nil, ("%s: not a PFX file, or another passphrase (%s)"):format(pfx, openssl.reason(output));
+end
+
+local function run(env, parsed, roles, command)
+	local print = env.print;
 	local scope, missing = locations.scope(env, command, parsed[2]);
 	if not scope then
 		print("error: "..missing);
@@ -251,6 +266,24 @@ function import.run(env, parsed, command)
 		return 0;
 	end
 	return install(env, targets, judged);
+end
+
+function import.run(env, parsed, command)
+	local roles, wrong = arguments.role(parsed.role);
+	if not parsed[1] or parsed[3] or not roles then
+		return nil, wrong or (parsed[3] and "Unexpected argument: "..parsed[3] or "The certificate's FILE is missing");
+	elseif not parsed["passphrase-file"] then
+		return run(env, parsed, roles, command);
+	end
+	local status, err = files.in_private(function (directory)
+		local path, problem = unpack_pfx(parsed, directory);
+		if not path then return false, problem; end
+		parsed[1], parsed.shown = path, files.from_shell(parsed[1]);
+		return run(env, parsed, roles, command);
+	end);
+	if status then return status; end
+	env.print("error: "..err);
+	return 1;
 end
 
 return import;

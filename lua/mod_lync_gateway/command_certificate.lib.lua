@@ -40,6 +40,7 @@ certificate.usage = [[
       --cafile FILE            whom to trust; default: lync_bridge_certificate
                                and the system's CAs
       --key FILE               its key, unless the request was made here
+      --passphrase-file FILE   of a PFX file that holds certificate and key
       --role bridge|s2s        for one side only; default: both
       --whatif                 check only
   certificate show [HOST | REQUEST | FILE] [--json]

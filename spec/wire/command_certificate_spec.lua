@@ -405,6 +405,25 @@ describe("certificates by command", function ()
 		assert.equal("prosody:prosody 644\n", shell("stat -c '%%U:%%G %%a' %s", requests .. "/owner.csr"));
 	end);
 
+	it("takes certificate and key from a PFX, of old Windows, too", function ()
+		local passphrase = w.gateway.directory .. "/pfx.pass";
+		process.write(passphrase, "correct horse\n");
+		for i, how in ipairs { "", "-legacy" } do
+			local cert = w.ca:issue("pfx" .. i, { names = NAMES });
+			shell("openssl pkcs12 -export " .. how .. " -in %s -inkey %s -certfile %s -passout %s -out %s", cert.cert, cert.key,
+				w.ca.file, "file:" .. passphrase, cert.cert .. ".pfx");
+			local output, status = ctl("import", cert.cert .. ".pfx", "--passphrase-file", w.gateway.config);
+			assert.equal(1, status, output);
+			has(output, "error: " .. cert.cert .. ".pfx: not a PFX file, or another passphrase");
+			output, status = ctl("import", cert.cert .. ".pfx", "--passphrase-file", passphrase);
+			assert.equal(0, status, output);
+			has(output, "ok       key       fits " .. cert.cert .. ".pfx (EC 256 bits)", "/contoso.com.key (mode 0600)");
+			assert.equal(read(cert.cert), read(certs .. "/contoso.com.crt"));
+			assert.equal(shell("openssl pkey -in %s", cert.key), shell("openssl pkey -in %s", certs .. "/contoso.com.key"));
+			assert.is_nil(output:find("correct", 1, true));
+		end
+	end);
+
 	it("is self-signed for tests", function ()
 		local output, status = ctl("request", "--friendly-name", "test", "--now", "--days", "5", "--key-type", "ec");
 		assert.equal(0, status, output);
