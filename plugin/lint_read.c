@@ -251,6 +251,12 @@ static struct sb_str split_port(struct sb_str text, struct sb_str *rest)
 	return host;
 }
 
+/* Was a port meant? In "https://sip.contoso.com" it was not. */
+static bool means_port(struct sb_str rest)
+{
+	return rest.n < 2 || (rest.p[1] >= '0' && rest.p[1] <= '9');
+}
+
 void lg_read_endpoint(struct lg_lint *l, void *dest, const struct lg_value *v,
 		      const struct lg_key *key)
 {
@@ -271,7 +277,7 @@ void lg_read_endpoint(struct lg_lint *l, void *dest, const struct lg_value *v,
 	if (address_too && (is_ip(host, AF_INET) || is_ip(host, AF_INET6))) {
 		name = host;
 	}
-	else if (!is_host(&name, buf, host)) {
+	else if (!is_host(&name, buf, host) || !means_port(rest)) {
 		lg_lint_error(l, v, remedy, "not a host name");
 		return;
 	}

@@ -33,7 +33,7 @@ function command.hosts(config)
 	for host, values in pairs(config) do
 		local is_component = values.component_module ~= nil;
 		if host ~= "*" and values.enabled ~= false and (values.component_module == "lync_gateway"
-			or has_module(values.modules_enabled) or everywhere and not is_component) then
+			or has_module(rawget(values, "modules_enabled")) or everywhere and not is_component) then
 			hosts[#hosts+1] = host;
 		end
 	end

@@ -98,6 +98,15 @@ describe("command", function ()
 		};
 	end);
 
+	-- What looks at certificates, worker and storage has nothing to say here.
+	before_each(function ()
+		local function nothing() return {}; end
+		local quiet = { check_worker = { judge_worker = nothing; judge_storage = nothing };
+			check_certificate = { facts = nothing; judge = nothing; bridge_names = nothing; domain_names = nothing } };
+		function module.require(_, name) return quiet[name] or support.lib(name, module); end
+		env.check = { worker = nothing; storage = nothing; certificate_of = nothing; modules = nothing; now = os.time };
+	end);
+
 	it("finds the hosts", function ()
 		assert.same({ "contoso.com", "litware.com" }, command.hosts(config));
 		config["*"].modules_enabled = { "lync_gateway" };
@@ -106,7 +115,8 @@ describe("command", function ()
 		assert.same({ "contoso.com", "localhost" }, command.hosts(config));
 	end);
 
-	for _, arg in ipairs { {}, { "check" }, { "banana" }, { "check", "--offline", "a", "b" }, { "check", "--banana" } } do
+	for _, arg in ipairs { {}, { "banana" }, { "check", "--offline", "a", "b" }, { "check", "--timeout", "-1" },
+		{ "check", "--banana" } } do
 		it(("is used wrongly: %s"):format(table.concat(arg, " ")), function ()
 			assert.equal(2, command.run(env, arg));
 			assert.matches("Usage", printed[1]);
@@ -119,9 +129,9 @@ describe("command", function ()
 	end);
 
 	it("prints what it finds", function ()
-		problems["litware.com"] = { { text = "litware.com: bad" } };
+		problems["litware.com"] = { { level = "error"; text = "litware.com: bad"; message = "bad" } };
 		assert.equal(1, command.run(env, { "check", "--offline" }));
-		assert.equal("litware.com: bad", printed[1]);
+		assert.matches("  error    configuration  litware.com: bad", table.concat(printed, "\n"), 1, true);
 		assert.equal(0, command.run(env, { "check", "contoso.com", "--offline" }));
 	end);
 
@@ -131,7 +141,7 @@ describe("command", function ()
 			return { ["litware.com"] = "both listen" };
 		end;
 		assert.equal(1, command.run(env, { "check", "--offline", "litware.com" }));
-		assert.matches("both listen", printed[1]);
+		assert.matches("both listen", table.concat(printed, "\n"));
 	end);
 
 	it("knows hosts that are none", function ()

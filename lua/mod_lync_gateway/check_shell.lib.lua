@@ -1,0 +1,308 @@
+-- What `check` needs of this machine and of Prosody: files, processes, DNS, storage.
+-- SPDX-License-Identifier: MIT
+
+local lfs = require "lfs";
+local socket = require "socket";
+local ssl = require "ssl";
+local config = require "core.configmanager";
+local dns = require "util.dns";
+local idna_to_ascii = require "util.encodings".idna.to_ascii;
+local net = require "util.net";
+local getuid = require "util.pposix".getuid;
+local paths = require "util.paths";
+
+local compat = module:require "compat";
+
+local prosody, package = prosody, package;
+local load_certificate, new_context = ssl.loadcertificate, ssl.newcontext;
+
+local shell = {
+	now = os.time; load_certificate = load_certificate; new_context = new_context; to_ascii = idna_to_ascii;
+	id = require "util.id".medium; modules = compat.modules_of;
+};
+
+local function quote(text)
+	return "'"..text:gsub("'", "'\\''").."'";
+end
+
+-- What Prosody would log meanwhile goes to the terminal, into our output; check says it in its own words.
+function shell.quiet()
+	require "util.logger".reset();
+end
+
+-- ---- files and processes
+
+function shell.read(path)
+	local f = io.open(path, "rb");
+	local text = f and f:read(1024 * 1024);
+	if f then f:close(); end
+	return text;
+end
+
+-- Output (both streams) and exit status; nothing can ask anybody.
+function shell.run(command)
+	local f = io.popen("LC_ALL=C "..command.." </dev/null 2>&1", "r");
+	if not f then return "", 127; end
+	local output = f:read(256 * 1024) or "";
+	local _, _, status = f:close();
+	return output, status;
+end
+
+-- Prosody's user, where we are root and the server will not be; else nil.
+local function other_user()
+	if getuid() ~= 0 or config.get("*", "run_as_root") == true then return nil; end
+	return tostring(config.get("*", "prosody_user") or "prosody");
+end
+
+local function as_user(user, command)
+	return ("runuser -u %s -- %s"):format(quote(user), command);
+end
+
+-- May Prosody read it? -> boolean, why not
+function shell.readable(path)
+	local f, err = io.open(path, "rb");
+	if f then
+		local ok, problem = f:read(0);
+		f:close();
+		if not ok and problem then
+			return false, ("%s: %s"):format(path, problem); -- a directory
+		end
+	else
+		return false, err;
+	end
+	local user = other_user();
+	if user then
+		local _, status = shell.run(as_user(user, "test -r "..quote(path)));
+		if status == 1 then
+			return false, ("%s: the user %s may not read it"):format(path, user);
+		end
+	end
+	return true;
+end
+
+function shell.open_to_all(path)
+	local permissions = lfs.attributes(path, "permissions") or "";
+	if permissions:sub(7, 7) ~= "r" then return false; end
+	-- unless a directory above lets nobody through
+	local directory = path:match("^(/.*)/[^/]*$");
+	while directory and directory ~= "" do
+		if (lfs.attributes(directory, "permissions") or ""):sub(9, 9) == "-" then return false; end
+		directory = directory:match("^(.*)/[^/]*$");
+	end
+	return true;
+end
+
+local function executable(path)
+	local user = other_user();
+	local command = "test -x "..quote(path);
+	local _, status = shell.run(user and as_user(user, command) or command);
+	return status == 0;
+end
+
+-- ---- certificates of Prosody
+
+-- The files that Prosody gives a host's streams: { certificate, key, cafile, capath, password } | nil, why
+function shell.certificate_of(host)
+	local certmanager = require "core.certmanager";
+	local ok, ctx, err, files = pcall(certmanager.create_context, host, "server", config.rawget(host, "ssl")
+		or config.rawget(host:match("%.(.*)") or "*", "ssl"), config.rawget("*", "ssl"));
+	if not ok then
+		return nil, tostring(ctx);
+	elseif type(files) ~= "table" or not files.certificate then
+		return nil, not ctx and err and tostring(err) or "Prosody has none for it";
+	end
+	local has_directory = files.capath and lfs.attributes(files.capath, "mode") == "directory";
+	return { certificate = files.certificate; key = files.key; cafile = files.cafile;
+		capath = has_directory and files.capath or nil;
+		password = type(files.password) == "string" and files.password or nil };
+end
+
+-- ---- DNS
+
+local RCODE_FINE, RCODE_NO_NAME = 0, 3;
+
+local readers = {
+	SRV = function (srv)
+		return { target = srv.target:gsub("%.$", ""):lower(); port = srv.port; priority = srv.priority; weight = srv.weight };
+	end;
+	A = tostring; AAAA = tostring;
+};
+
+local function read_answer(kind, records, answer)
+	local list = {};
+	for i, record in ipairs(records) do
+		list[i] = readers[kind](record);
+	end
+	if answer.bogus then
+		list.failed = "bogus: "..tostring(answer.bogus);
+	elseif answer.rcode and answer.rcode ~= RCODE_FINE and answer.rcode ~= RCODE_NO_NAME then
+		list.failed = dns.errors[answer.rcode] or ("code %d"):format(answer.rcode);
+	end
+	if kind == "SRV" then
+		table.sort(list, function (a, b)
+			return a.priority < b.priority or a.priority == b.priority and a.target < b.target;
+		end);
+	end
+	return list;
+end
+
+-- The resolver's settings, as net.unbound reads them.
+local function unbound_settings(unbound)
+	local settings = { hoststxt = false };
+	for key, value in pairs(unbound.config or {}) do
+		if settings[key] == nil then settings[key] = value; end
+	end
+	local given = config.get("*", "unbound");
+	for key, value in pairs(type(given) == "table" and given or {}) do settings[key] = value; end
+	return settings;
+end
+
+-- All at once: libunbound's own descriptor is waited for, so that the time ends when it shall.
+local function ask_unbound(unbound, questions, answers, deadline)
+	local resolver, missing = unbound.new(unbound_settings(unbound)), 0;
+	for _, question in ipairs(questions) do
+		local key, kind = question[1].." "..question[2], question[2];
+		local function answered(answer, reason)
+			local records = {};
+			for i = 1, answer and not answer.bogus and #answer or 0 do
+				records[i] = dns.parsers[kind](answer[i]);
+			end
+			answers[key] = answer and read_answer(kind, records, answer) or { failed = tostring(reason or "no answer") };
+			missing = missing - 1;
+		end
+		local query, reason = resolver:resolve_async(answered, question[1], dns.types[kind], dns.classes.IN);
+		missing = missing + 1;
+		if not query then answered(nil, reason); end
+	end
+	local fd = { getfd = function () return resolver:getfd(); end; dirty = function () return false; end };
+	while missing > 0 and socket.gettime() < deadline do
+		socket.select({ fd }, nil, math.max(0, deadline - socket.gettime()));
+		resolver:process();
+	end
+end
+
+-- Prosody without lua-unbound.
+local function ask_in_turn(questions, answers, deadline)
+	local resolver = require "net.dns";
+	for _, question in ipairs(questions) do
+		if socket.gettime() >= deadline then return; end
+		local kind, records = question[2], {};
+		local answer = resolver.lookup(question[1], kind, "IN") or {};
+		for i, record in ipairs(answer) do
+			records[i] = record[kind:lower()];
+		end
+		answers[question[1].." "..kind] = read_answer(kind, records, {});
+	end
+end
+
+-- Ask by Prosody's resolver and its settings; add to answers what comes within seconds, and what does not.
+function shell.ask(questions, answers, seconds)
+	local deadline = socket.gettime() + seconds;
+	local ok, unbound = pcall(require, "lunbound");
+	if ok then
+		ask_unbound(unbound, questions, answers, deadline);
+	else
+		ask_in_turn(questions, answers, deadline);
+	end
+	for _, question in ipairs(questions) do
+		local key = question[1].." "..question[2];
+		answers[key] = answers[key] or { failed = ("no answer within %g s"):format(seconds) };
+	end
+end
+
+-- This server's addresses: of its interfaces, of the ports it is told to open, of external_addresses. -> set, list
+function shell.addresses(listen)
+	local set, list = {}, {};
+	local function add(address)
+		address = type(address) == "string" and address:gsub("^%[(.*)%]$", "%1") or "";
+		local packed = net.pton(address);
+		address = packed and net.ntop(packed) or address; -- one spelling of each
+		if packed and not set[address] then
+			set[address] = true;
+			if packed:find("[^%z]") then list[#list+1] = address; end -- "any" is no address
+		end
+	end
+	local given = config.get("*", "external_addresses");
+	for _, address in ipairs(type(given) == "table" and given or {}) do add(address); end
+	for _, address in ipairs(net.local_addresses("both", false) or {}) do add(address); end
+	for _, key in ipairs { "s2s_interfaces"; "interfaces" } do
+		local interfaces = config.get("*", key);
+		for _, address in ipairs(type(interfaces) == "table" and interfaces or { interfaces }) do add(address); end
+	end
+	for _, entry in ipairs(listen or {}) do add(entry:match("^(.*):%d+$")); end
+	return set, list;
+end
+
+function shell.is_address(text)
+	return net.pton(text) ~= nil;
+end
+
+-- ---- worker
+
+local function first_word(bridge, seconds)
+	local fd = { getfd = function () return bridge:fd(); end; dirty = function () return false; end };
+	local deadline = socket.gettime() + seconds;
+	while socket.gettime() < deadline do
+		socket.select({ fd }, nil, math.max(0, math.min(0.5, deadline - socket.gettime())));
+		local event = bridge:next();
+		while event do
+			if event.type == "worker" then return event; end
+			event = bridge:next();
+		end
+	end
+end
+
+-- Start the worker with settings that it has to refuse (an address that no machine has, a certificate that does not
+-- exist): it opens no port, and that it refuses them for such a reason says that it runs and understands us.
+local NO_ADDRESS, NO_FILE = "192.0.2.1:5061", "/nonexistent/lync-gateway-check";
+
+function shell.worker(core, seconds)
+	local facts = { core_version = core.version };
+	local so = package.searchpath("lync_gateway.core", package.cpath);
+	local real = so and shell.run("realpath "..quote(so)):match("^(/[^\n]*)") or so;
+	local directory = real and real:match("^(.*)/");
+	facts.path = directory and paths.join(directory, "sipbridge-worker");
+	facts.found = facts.path ~= nil and lfs.attributes(facts.path, "mode") == "file";
+	facts.executable = facts.found and executable(facts.path);
+	if not facts.executable then return facts; end
+	local ok, bridge, _, text = pcall(core.bridge, { worker = facts.path; fqdn = "check.invalid";
+		listen = { NO_ADDRESS }; certificate = NO_FILE; key = NO_FILE; domains = {} });
+	if not ok or not bridge then
+		facts.reason = tostring(ok and text or bridge);
+		return facts;
+	end
+	local event = first_word(bridge, seconds);
+	bridge:close();
+	local reason = event and event.reason or "";
+	facts.reason = event and event.reason;
+	facts.started = event ~= nil and event.status == -1
+		and (reason:find(NO_FILE, 1, true) or reason:find(NO_ADDRESS, 1, true)) ~= nil;
+	return facts;
+end
+
+-- ---- storage
+
+function shell.storage(host)
+	local storagemanager = require "core.storagemanager";
+	local facts = {};
+	local ok, err = pcall(function ()
+		storagemanager.initialize_host(host); -- prosodyctl's hosts are not
+		local _, driver = storagemanager.get_driver(host, "lync_subscriptions");
+		facts.driver = type(driver) == "string" and driver or nil;
+		local store, problem = storagemanager.open(host, "lync_subscriptions", "keyval");
+		if not store then error(problem, 0); end
+		local _, reason = store:get("lync-gateway-check"); -- of nobody: nothing is found, or it fails
+		if reason then error(reason, 0); end
+	end);
+	facts.opened, facts.error = ok, not ok and tostring(err) or nil;
+	if not ok or facts.driver ~= "internal" then return facts; end
+	local user, data = other_user(), prosody.paths.data;
+	local test = ("test -w %s"):format(quote(data));
+	local _, status = shell.run(user and as_user(user, test) or test);
+	if status ~= 0 then
+		facts.opened, facts.error = false, data..": Prosody's user may not write there";
+	end
+	return facts;
+end
+
+return shell;
