@@ -9,7 +9,7 @@ local command = {};
 
 -- In the order of the help.
 local names = {
-	"check"; "partner"; "policy"; "gateway"; "certificate";
+	"check"; "partner"; "policy"; "gateway"; "certificate"; "import"; "lync-commands";
 };
 
 local function library(name)
