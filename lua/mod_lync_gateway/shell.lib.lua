@@ -298,7 +298,9 @@ function shell.commands(pool, collect, reload)
 
 	function commands.help(self)
 		for _, name in ipairs(sorted(descriptions)) do
-			self.session.print(usage_of(name));
+			if rawget(commands, name) then
+				self.session.print(usage_of(name));
+			end
 		end
 		return true, "From a terminal: prosodyctl shell lync COMMAND [ARGUMENT]; here: lync:COMMAND(\"ARGUMENT\")";
 	end
@@ -310,10 +312,10 @@ end
 function shell.items(commands)
 	local items = {};
 	for name, about in pairs(descriptions) do
-		items[#items+1] = {
+		items[#items+1] = rawget(commands, name) and {
 			section = "lync"; section_desc = "Lync gateway"; name = name; desc = about.desc; args = about.args;
 			handler = commands[name];
-		};
+		} or nil;
 	end
 	return items;
 end
