@@ -8,6 +8,8 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 MODULEDIR ?= $(PREFIX)/lib/prosody/modules
 LUA_CDIR ?= $(PREFIX)/lib/lua/5.4
+MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 CFLAGS ?= -O2 -g
 LUA := lua5.4
 JOBS ?= $(shell nproc)
@@ -140,6 +142,8 @@ lint: deps ## House rules, luacheck, shellcheck, gcc -fanalyzer, warnings as err
 	@tools/ccheck $(C_FILES)
 	luacheck -q $(LUA_FILES) tools/ccheck tools/summary bench/run
 	shellcheck tools/deps tools/valgrind-worker .ci/run
+	shellcheck -s bash completion/bash
+	mandoc -T lint -W warning docs/$(MAN_PAGE)
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-lint WERROR=1 CFLAGS='-O2 -fanalyzer' objects
 
 FUZZ := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -175,6 +179,7 @@ demo: deps ## Gateway, XMPP partner and Access Edge stand-in on loopback, messag
 	@env $(SPEC_ENV) KEEP=$(KEEP) $(LUA) spec/demo/demo.lua
 
 MODULES := $(wildcard lua/mod_lync_gateway/*.lua)
+MAN_PAGE := prosody-mod-lync-gateway.8
 SAMPLE = $(SYSCONFDIR)/prosody/conf.avail/lync-gateway.cfg.lua
 place = install -D -m $(1) $(2) $(DESTDIR)$(3).new && mv -f $(DESTDIR)$(3).new $(DESTDIR)$(3)
 install: $(CORE) $(WORKER) ## Install where Debian's Prosody 0.12 finds it (DESTDIR, PREFIX)
@@ -183,10 +188,13 @@ install: $(CORE) $(WORKER) ## Install where Debian's Prosody 0.12 finds it (DEST
 		$(call place,644,lua/mod_lync_gateway/$$f,$(MODULEDIR)/mod_lync_gateway/$$f); done
 	$(call place,755,$(CORE),$(LUA_CDIR)/lync_gateway/core.so)
 	$(call place,755,$(WORKER),$(LUA_CDIR)/lync_gateway/sipbridge-worker)
+	$(call place,644,docs/$(MAN_PAGE),$(MANDIR)/man8/$(MAN_PAGE))
+	$(call place,644,completion/bash,$(COMPLETIONDIR)/prosodyctl)
 	@[ -e $(DESTDIR)$(SAMPLE) ] || $(call place,644,conf.d/lync-gateway.cfg.lua,$(SAMPLE))
 
 uninstall: ## Remove what install placed, except the configuration
 	rm -rf $(DESTDIR)$(MODULEDIR)/mod_lync_gateway $(DESTDIR)$(LUA_CDIR)/lync_gateway
+	rm -f $(DESTDIR)$(MANDIR)/man8/$(MAN_PAGE) $(DESTDIR)$(COMPLETIONDIR)/prosodyctl
 
 clean: ## Remove all build directories
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-lint $(BUILD)-fuzz

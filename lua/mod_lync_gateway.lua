@@ -81,6 +81,7 @@ local presence_lib = module:require "presence";
 local store_lib = module:require "store";
 local subscriptions = module:require "subscriptions";
 local metrics_lib = module:require "metrics";
+local failures = module:require "failures";
 local sessions = module:require "sessions";
 local streams = module:require "streams";
 local farewell = module:require "farewell";
@@ -165,6 +166,7 @@ module:hook_global("server-started", start, STARTED);
 module:hook_global("server-stopping", stopping, STOPPING);
 module:hook_global("server-stopped", stopped);
 module:hook_global("stats-update", function ()
+	metrics_lib.measure(pool);
 	sessions.measure(pool);
 	streams.measure(pool);
 	subscriptions.measure(pool);
@@ -218,10 +220,11 @@ end
 local confine_rules = confine.rules(module);
 
 local function build(h)
+	h.failures = failures.new(os.time);
 	h.metrics = metrics_lib.new(h.module, function (domain)
 		local partner = h.settings:partner(domain);
 		return partner and partner.domain;
-	end);
+	end, h.failures.note);
 	h.conversations = conversation_lib.new(h.state);
 	h.handover = handover_lib.new(h);
 	h.next_hop = next_hop;

@@ -7,7 +7,8 @@ local random_bytes = require "util.random".bytes;
 
 local stanza_names = { message = true; presence = true; iq = true }; -- others (db:verify) are of the stream itself
 
--- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems, report
+-- module: the host's; env: core, pool, errors, prosody, now, timer, load(host) -> settings, problems,
+-- options; report
 local function new(module, env)
 	local host, pool, hosts = module.host, env.pool, env.prosody.hosts;
 	local h = {
@@ -16,6 +17,15 @@ local function new(module, env)
 	};
 
 	function h.log(level, ...) module:log(level, ...); end
+	-- The one place where a body may come to a log: when the administrator has asked for it.
+	function h.log_body(direction, from, to, body)
+		if h.body_settings ~= h.settings then
+			h.body_settings, h.logs_bodies = h.settings, h.settings:gateway().enable_logging_all_message_bodies;
+		end
+		if h.logs_bodies then
+			h.log("info", "message body: %s (direction=%s from=%q to=%q)", (body:gsub("%c+", " ")), direction, from, to);
+		end
+	end
 	function h.send(stanza) module:send(stanza); end
 	function h.is_gateway(domain) return pool.hosts[domain] ~= nil; end
 	function h.is_local(domain) return hosts[domain] ~= nil; end
@@ -72,12 +82,12 @@ local function new(module, env)
 	-- A slip of the pen in a reload does not cut the host off: what was right stays in force, whole, until the settings
 	-- are usable again. A host that starts with an error stays closed.
 	function h.configure()
-		local settings, problems = env.load(host);
+		local settings, problems, raw = env.load(host);
 		local keep = h.settings and h.settings.usable and not settings.usable;
 		if not keep then
 			h.settings = settings;
 		end
-		h.problems = problems;
+		h.problems, h.options = problems, raw or h.options or {};
 		env.report(module, problems);
 		if keep then
 			module:log("error", "reload configuration: it has an error, the settings before stay in force (host=%s)", host);

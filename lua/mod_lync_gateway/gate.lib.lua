@@ -57,8 +57,8 @@ local function new(h, certificates)
 	function gate.report(phase, token, text, remote, direction)
 		h.log("warn", "refused %s: %s (token=%s remote=%q direction=%s)", phase, text or token, token, remote or "",
 			direction);
-		h.metrics.refused(remote, token);
-		h.metrics.stream_failed(remote, direction);
+		h.metrics.refused(remote, token, text);
+		h.metrics.stream_failed(remote, direction, token, text);
 	end
 
 	-- As judge, and a refusal is told to the administrator.
@@ -186,7 +186,7 @@ local function new(h, certificates)
 			return;
 		end
 		h.log("warn", "refused stanza: %s (token=%s remote=%q direction=in)", text, token, remote);
-		h.metrics.refused(remote, token);
+		h.metrics.refused(remote, token, text);
 		deny_stanza(origin, stanza, kind, token, text);
 		return true;
 	end

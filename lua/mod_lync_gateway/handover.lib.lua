@@ -48,8 +48,8 @@ local function new(h)
 		return entry;
 	end
 
-	local function report(entry, result)
-		h.metrics.message(entry.contact, "s2x", result, h.now() - entry.since);
+	local function report(entry, result, token, text)
+		h.metrics.message(entry.contact, "s2x", result, h.now() - entry.since, token, text);
 		h.metrics.queue("s2x", state.pending_n);
 	end
 
@@ -105,10 +105,11 @@ local function new(h)
 		h.pool:answer(h, id, status, diag, reason, {
 			contact = stanza.attr.from; user = stanza.attr.to; verified = entry and entry.verified;
 		});
+		local why = h.errors.one_line(text) or "error from the XMPP side";
 		if entry then
-			report(entry, "failed");
+			report(entry, "failed", condition, why);
 		else
-			h.metrics.message(stanza.attr.from, "s2x", "failed");
+			h.metrics.message(stanza.attr.from, "s2x", "failed", nil, condition, why);
 		end
 		return true;
 	end
@@ -146,7 +147,7 @@ local function new(h)
 			if entry then
 				h.log("warn", "failed message: no stream in time (token=no-stream remote=%q)", entry.domain);
 				h.pool:answer(h, id, h.errors.answer(h.core, "no-stream", "No connection to the XMPP domain in time"));
-				report(entry, "failed");
+				report(entry, "failed", "no-stream", "no connection to the XMPP domain in time");
 			end
 		end
 	end

@@ -120,7 +120,7 @@ function managed.load(core, host, raw, doc, err)
 	for _, found in ipairs(ours) do
 		table.insert(problems, found);
 	end
-	return settings, problems;
+	return settings, problems, merged;
 end
 
 function managed.reader(core, paths, option)

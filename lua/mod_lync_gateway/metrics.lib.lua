@@ -5,6 +5,12 @@ local jid_host = require "util.jid".host;
 
 local BUCKETS = { 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30 }; -- seconds
 
+-- What a counter may be labelled with, whatever comes: all of them begin at 0, so that the first event is an increase.
+local DIRECTIONS = { "x2s"; "s2x" };
+local RESULTS = { "delivered"; "accepted"; "failed"; "refused" };
+local EDGE = "edge"; -- a hop of failures.lib.lua
+local STREAM_DIRECTIONS = { "in"; "out" };
+
 -- Reasons are tokens of ours or of the worker; anything else would let a peer invent labels.
 local function token_label(token)
 	if type(token) == "string" and #token <= 40 and token:match("^[%l%d-]+$") then
@@ -13,8 +19,9 @@ local function token_label(token)
 	return "other";
 end
 
--- module: the host's; partner_of(domain) -> primary domain or nil
-local function new(module, partner_of)
+-- module: the host's; partner_of(domain) -> primary domain or nil; failed(partner, hop, token, text), optional: what
+-- went wrong, of a configured partner (nil: of the host), for people
+local function new(module, partner_of, failed)
 	local messages = module:metric("counter", "messages", "", "Messages by what became of them",
 		{ "partner", "direction", "result" });
 	local seconds = module:metric("histogram", "message", "seconds", "From a message's arrival to its answer",
@@ -35,15 +42,50 @@ local function new(module, partner_of)
 	local expires = module:metric("gauge", "certificate_expires", "", "End of our certificate, seconds since 1970",
 		{ "role" });
 	local seen, seen_streams, seen_subscriptions = {}, {}, {}; -- what has a gauge already
+	local begun = {}; -- partners whose counters are there
+	local depths = {};
+	local edge_up, edge_ever = false, false;
 
 	local metrics = {};
+
+	local function tell(partner, hop, token, text)
+		if failed and partner ~= "other" then
+			failed(partner, hop, token, text);
+		end
+	end
 
 	function metrics.partner(jid)
 		return jid and partner_of(jid_host(jid) or "") or "other";
 	end
 
-	-- direction: "x2s" | "s2x"; result: "delivered" | "accepted" | "failed" | "refused"
-	function metrics.message(contact, direction, result, elapsed)
+	-- Everything that the configuration names begins at 0. partners: primary domains
+	function metrics.begin(partners)
+		local function begin(partner)
+			if begun[partner] then return; end
+			begun[partner] = true;
+			for _, direction in ipairs(DIRECTIONS) do
+				for _, result in ipairs(RESULTS) do
+					messages:with_labels(partner, direction, result):add(0);
+				end
+				failures:with_labels(partner, direction):add(0);
+			end
+			for _, direction in ipairs(STREAM_DIRECTIONS) do
+				stream_failures:with_labels(partner, direction):add(0);
+			end
+		end
+		for _, partner in ipairs(partners) do
+			begin(partner);
+		end
+		begin("other");
+		reconnects:with_labels():add(0);
+		for _, direction in ipairs(DIRECTIONS) do
+			seconds:with_labels(direction);
+			depth:with_labels(direction):set(depths[direction] or 0);
+		end
+	end
+
+	-- direction: "x2s" | "s2x"; result: "delivered" | "accepted" | "failed" | "refused"; token, text: why it failed
+	function metrics.message(contact, direction, result, elapsed, token, text)
 		local partner = metrics.partner(contact);
 		messages:with_labels(partner, direction, result):add(1);
 		if elapsed then
@@ -51,16 +93,21 @@ local function new(module, partner_of)
 		end
 		if result == "failed" or result == "refused" then
 			failures:with_labels(partner, direction):add(1);
+			tell(partner, direction, token, text);
 		end
 	end
 
-	function metrics.refused(contact, token)
-		refusals:with_labels(metrics.partner(contact), token_label(token)):add(1);
+	function metrics.refused(contact, token, text)
+		local partner = metrics.partner(contact);
+		refusals:with_labels(partner, token_label(token)):add(1);
+		tell(partner, "policy", token, text);
 	end
 
 	-- direction: "in" | "out"
-	function metrics.stream_failed(domain, direction)
-		stream_failures:with_labels(metrics.partner(domain), direction):add(1);
+	function metrics.stream_failed(domain, direction, token, text)
+		local partner = metrics.partner(domain);
+		stream_failures:with_labels(partner, direction):add(1);
+		tell(partner, direction, token, text);
 	end
 
 	-- rows: any keys -> row with its count; what was there before and is not now is set to 0. labels(row) -> labels
@@ -86,10 +133,15 @@ local function new(module, partner_of)
 		set_rows(subscriptions, seen_subscriptions, rows, function (row) return row.partner, row.direction; end);
 	end
 
-	function metrics.edge(is_up, is_reconnect)
+	-- is_reconnect: it was up before, as the bridge knows; a bridge that was started anew knows nothing
+	function metrics.edge(is_up, is_reconnect, token, text)
 		connected:with_labels():set(is_up and 1 or 0);
-		if is_up and is_reconnect then
+		local again = is_up and not edge_up and (is_reconnect or edge_ever);
+		edge_up, edge_ever = is_up, edge_ever or is_up;
+		if again then
 			reconnects:with_labels():add(1);
+		elseif not is_up and text then
+			tell(nil, EDGE, token, text);
 		end
 	end
 
@@ -99,6 +151,7 @@ local function new(module, partner_of)
 	end
 
 	function metrics.queue(direction, count)
+		depths[direction] = count;
 		depth:with_labels(direction):set(count);
 	end
 
@@ -118,4 +171,14 @@ local function new(module, partner_of)
 	return metrics;
 end
 
-return { new = new; token_label = token_label };
+-- What is there without an event: zeros of new partners, and the Access Edge after a reload of this module.
+local function measure(pool)
+	for host, h in pairs(pool.hosts) do
+		local record = pool:record_of(host);
+		local edge = record and record.edges[host];
+		h.metrics.begin(h.settings:partners());
+		h.metrics.edge(edge ~= nil and edge.up == true);
+	end
+end
+
+return { new = new; token_label = token_label; measure = measure };

@@ -54,13 +54,15 @@ function options.read(env)
 	return raw;
 end
 
--- env.managed(host, raw) -> settings, problems: together with the managed file; absent: without.
+-- env.managed(host, raw) -> settings, problems, raw: together with the managed file; absent: without. The third is what
+-- the settings are made of, nil where that is not known.
 function options.load(core, host, env)
 	local raw = options.read(env);
 	if env.managed then
 		return env.managed(host, raw);
 	end
-	return core.settings(host, raw);
+	local settings, problems = core.settings(host, raw);
+	return settings, problems, raw;
 end
 
 -- Errors and warnings among the problems.

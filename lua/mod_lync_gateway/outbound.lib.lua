@@ -212,7 +212,7 @@ local function new(h)
 			remember(domain, too_late[refused] and next_way(ended, stage) or nil);
 			return false;
 		end
-		h.metrics.stream_failed(domain, "out");
+		h.metrics.stream_failed(domain, "out", condition or stage, h.errors.one_line(tostring(reason or "the stream ended")));
 		if ended.lync_remembered and ended.lync_way ~= best then
 			if not blames_method(domain, best, stage, condition) then return false; end
 			h.log("info", "fell back: to the first method again (remote=%q from=%s stage=%s)", domain, ended.lync_way, stage);

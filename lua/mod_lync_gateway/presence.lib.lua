@@ -107,7 +107,7 @@ local function new(h, env)
 
 	local function refused(contact, token, text)
 		h.log("info", "refused presence: %s (token=%s remote=%q)", text or token, token, jid_host(contact or "") or "");
-		h.metrics.refused(contact, token);
+		h.metrics.refused(contact, token, text);
 	end
 
 	-- ---- effects

@@ -84,7 +84,7 @@ local function new(env)
 		local before = record.edges[ev.domain];
 		record.edges[ev.domain] = { up = is_up; ever = is_up or before and before.ever; reason = ev.reason };
 		if not h then return; end
-		h.metrics.edge(is_up, before ~= nil and before.ever);
+		h.metrics.edge(is_up, before ~= nil and before.ever, ev.token, h.errors.one_line(ev.reason));
 		if is_up then
 			h.log("info", "connected edge: ready (bridge=%s)", record.fqdn);
 		else
@@ -130,7 +130,7 @@ local function new(env)
 			if not record.closing then -- else another one may be there already
 				h.presence.event { type = "worker"; status = 0 };
 			end
-			h.metrics.edge(false);
+			h.metrics.edge(false, false, "bridge-died", h.errors.one_line(ev.reason) or "the worker ended");
 		end);
 		if ev.status == -1 then
 			settings_refused(record, ev, "");

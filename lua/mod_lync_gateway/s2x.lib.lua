@@ -44,7 +44,7 @@ local function new(h)
 
 	local function refuse(ev, kind, token, text, of_partner)
 		h.log("info", "refused %s: %s (token=%s remote=%q)", kind, text or token, token, jid_host(ev.contact or "") or "");
-		h.metrics.refused(ev.contact, token);
+		h.metrics.refused(ev.contact, token, text);
 		local status, diag, reason = h.errors.answer(h.core, token, text);
 		h.pool:answer(h, ev.id, status, diag, reason, of_partner and of_partner.verified and { verified = true } or nil);
 	end
@@ -90,9 +90,10 @@ local function new(h)
 			of_partner, who = who, ok and who;
 		end
 		if not who then
-			h.metrics.message(ev.contact, "s2x", "refused");
+			h.metrics.message(ev.contact, "s2x", "refused", nil, token, text);
 			return refuse(ev, "message", token, text, of_partner);
 		end
+		h.log_body("s2x", who.user, who.contact, ev.text);
 		h.send(content(ev, who));
 		h.handover.sent(ev.id);
 	end
@@ -130,7 +131,7 @@ local function new(h)
 	function s2x.refused(ev)
 		h.log("warn", "refused SIP request: %s (token=%s remote=%q)", h.errors.one_line(ev.reason) or "no reason",
 			ev.token or "none", ev.domain or "");
-		h.metrics.refused(ev.contact, ev.token);
+		h.metrics.refused(ev.contact, ev.token, h.errors.one_line(ev.reason));
 	end
 
 	return s2x;

@@ -9,6 +9,8 @@ local promise = require "util.promise";
 local jid_host = require "util.jid".host;
 local jid_prep = require "util.jid".prep;
 
+local changes = module:require "changes";
+local hops = module:require "hops";
 local streams = module:require "streams";
 local subscriptions = module:require "subscriptions";
 
@@ -67,11 +69,40 @@ local function print_host(print, pool, host)
 	end
 end
 
-local function check_host(pool, host)
-	if host and not pool.hosts[host] then
-		return nil, "mod_lync_gateway is not loaded on "..tostring(host);
+local function prepared(value)
+	return type(value) == "string" and jid_prep(value) or nil;
+end
+
+-- What somebody typed: a text in its canonical form, nil where nothing was said; nothing else goes any further.
+local function argument(value, what)
+	if value == nil then
+		return true, nil;
+	elseif type(value) ~= "string" then
+		return false, ("%s: a text is expected, write it in quotes"):format(what);
 	end
-	return true;
+	return true, jid_prep(value) or value;
+end
+
+local function check_host(pool, host)
+	local ok, name = argument(host, "HOST");
+	if not ok then return nil, name; end
+	if name and not pool.hosts[name] then
+		local hosts = sorted(pool.hosts);
+		return nil, ("mod_lync_gateway is not loaded on %s; %s"):format(name,
+			#hosts > 0 and "it is on: "..table.concat(hosts, ", ") or "it is on no host");
+	end
+	return true, name;
+end
+
+-- A domain of a partner of some host.
+local function check_partner(pool, partner)
+	local ok, name = argument(partner, "PARTNER");
+	if not ok then return nil, name; end
+	if not name then return true; end
+	for _, h in pairs(pool.hosts) do
+		if h.settings:primary(name) then return true, name; end
+	end
+	return nil, ("%s is no partner's domain on any host; `lync partners` lists them"):format(name);
 end
 
 local function partner_row(print, settings, domain)
@@ -100,34 +131,82 @@ local function session_row(row)
 		row.status or 0, row.pending or 0, (row.age_ms or 0) // 1000, (row.idle_ms or 0) // 1000, row.bridge or "?");
 end
 
--- The partner's domains that a row may have: all, or those of one partner.
-local function matcher(pool, partner)
+-- Of all partners, or of that which has the domain.
+local function matcher(pool, domain)
 	return function (row)
-		if not partner then return true; end
+		if not domain then return true; end
 		local h = pool.hosts[row.user and jid_host(row.user) or ""];
-		local found = h and h.settings:partner(jid_host(row.contact or "") or "");
-		return jid_host(row.contact or "") == partner or found ~= nil and found.domain == partner;
+		local wanted = h and h.settings:primary(domain);
+		return wanted ~= nil and h.settings:primary(jid_host(row.contact or "") or "") == wanted;
 	end
 end
+
+local descriptions = {
+	status = { desc = "Bridges, Access Edges, problems; one host or all"; args = { { name = "host"; type = "string" } } };
+	partners = { desc = "Partners and what their settings mean"; args = { { name = "host"; type = "string" } } };
+	sessions = { desc = "Open conversations, of all partners or one"; args = { { name = "partner"; type = "string" } } };
+	streams = { desc = "Streams and how they were authenticated, of all partners or one";
+		args = { { name = "partner"; type = "string" } } };
+	subscriptions = { desc = "Who watches whom: all, or of one address, domain or partner";
+		args = { { name = "who"; type = "string" } } };
+	explain = { desc = "Why a contact and a Lync user see each other, or may write, or not";
+		args = { { name = "who"; type = "string" }, { name = "whom"; type = "string" } } };
+	reload = { desc = "Read the configuration again and say what has changed"; args = {} };
+	help = { desc = "These lines"; args = {} };
+};
+
+local required = { explain = true };
+
+local function usage_of(name)
+	local words = {};
+	for i, arg in ipairs(descriptions[name].args) do
+		words[i] = required[name] and arg.name:upper() or "["..arg.name:upper().."]";
+	end
+	return ("  %-32s %s"):format(table.concat({ name, table.unpack(words) }, " "), descriptions[name].desc);
+end
+
+local function reload_hosts(print, pool, reload)
+	local before = changes.snapshot(pool);
+	local ok, err = reload();
+	if not ok then
+		return nil, ("The configuration cannot be read, nothing has changed: %s"):format(tostring(err));
+	end
+	local errors = 0;
+	for _, name in ipairs(sorted(pool.hosts)) do
+		local h = pool.hosts[name];
+		errors = errors + changes.report(print, h, before[name]);
+	end
+	if errors > 0 then
+		return nil, ("Configuration read again, %d error(s): what they concern is not in force"):format(errors);
+	end
+	return true, "Configuration and certificates read again";
+end
+
+-- COMPAT(0.12): a word that is none would be an error of Lua.
+local unknown_mt = { __index = function (_, name)
+	return function ()
+		return nil, ("lync has no command %s; `lync help` lists them"):format(tostring(name));
+	end;
+end };
 
 -- pool, collect(pool, callback), reload()
 function shell.commands(pool, collect, reload)
 	local commands = {};
 
 	function commands.status(self, host)
-		local ok, err = check_host(pool, host);
-		if not ok then return nil, err; end
-		for _, name in ipairs(host and { host } or sorted(pool.hosts)) do
+		local ok, only = check_host(pool, host);
+		if not ok then return nil, only; end
+		for _, name in ipairs(only and { only } or sorted(pool.hosts)) do
 			print_host(self.session.print, pool, name);
 		end
 		return true, ("%d host(s), %d bridge(s)"):format(count(pool.hosts), count(pool.records));
 	end
 
 	function commands.partners(self, host)
-		local ok, err = check_host(pool, host);
-		if not ok then return nil, err; end
+		local ok, only = check_host(pool, host);
+		if not ok then return nil, only; end
 		local n = 0;
-		for _, name in ipairs(host and { host } or sorted(pool.hosts)) do
+		for _, name in ipairs(only and { only } or sorted(pool.hosts)) do
 			self.session.print(name);
 			for _, domain in ipairs(pool.hosts[name].settings:partners()) do
 				partner_row(self.session.print, pool.hosts[name].settings, domain);
@@ -138,7 +217,9 @@ function shell.commands(pool, collect, reload)
 	end
 
 	function commands.sessions(self, partner)
-		local print, matches = self.session.print, matcher(pool, partner);
+		local ok, only = check_partner(pool, partner);
+		if not ok then return nil, only; end
+		local print, matches = self.session.print, matcher(pool, only);
 		return promise.new(function (resolve)
 			collect(pool, function (rows, complete)
 				local n = 0;
@@ -154,13 +235,15 @@ function shell.commands(pool, collect, reload)
 	end
 
 	function commands.streams(self, partner)
+		local ok, only = check_partner(pool, partner);
+		if not ok then return nil, only; end
 		local print, n = self.session.print, 0;
 		for _, name in ipairs(sorted(pool.hosts)) do
 			local h = pool.hosts[name];
-			local wanted = partner and h.settings:primary(partner);
+			local wanted = only and h.settings:primary(only);
 			print(name);
 			for _, row in ipairs(streams.of_host(h)) do
-				if not partner or row.remote == partner or wanted and h.settings:primary(row.remote) == wanted then
+				if not only or row.remote == only or wanted and h.settings:primary(row.remote) == wanted then
 					print(streams.describe(row));
 					n = n + 1;
 				end
@@ -172,10 +255,11 @@ function shell.commands(pool, collect, reload)
 
 	function commands.subscriptions(self, who)
 		local print, n, more = self.session.print, 0, 0;
-		who = who and (jid_prep(who) or who);
+		local ok, only = argument(who, "WHO");
+		if not ok then return nil, only; end
 		for _, name in ipairs(sorted(pool.hosts)) do
 			print(name);
-			local shown, rest = subscriptions.each(pool.hosts[name], who, ROWS_MAX, function (row)
+			local shown, rest = subscriptions.each(pool.hosts[name], only, ROWS_MAX, function (row)
 				print(subscriptions.describe(row));
 			end);
 			n, more = n + shown, more + rest;
@@ -184,7 +268,7 @@ function shell.commands(pool, collect, reload)
 	end
 
 	function commands.explain(self, contact, user)
-		contact, user = contact and jid_prep(contact), user and jid_prep(user);
+		contact, user = prepared(contact), prepared(user);
 		local h = user and pool.hosts[jid_host(user) or ""];
 		if not h and contact then -- in the other order
 			h = pool.hosts[jid_host(contact) or ""];
@@ -201,39 +285,37 @@ function shell.commands(pool, collect, reload)
 		for _, text_line in ipairs(subscriptions.explain(explanation)) do
 			self.session.print(text_line);
 		end
+		local edge = describe_edge(pool:record_of(h.host), h.host);
+		for _, text_line in ipairs(hops.lines(h, contact, user, streams.of_host(h), edge)) do
+			self.session.print(text_line);
+		end
 		return true, "Explained";
 	end
 
-	function commands.reload()
-		local ok, err = reload();
-		if not ok then return nil, err; end
-		return true, "Configuration read again; problems are in the log and in lync:status()";
+	function commands.reload(self)
+		return reload_hosts(self.session.print, pool, reload);
 	end
 
-	return commands;
-end
+	function commands.help(self)
+		for _, name in ipairs(sorted(descriptions)) do
+			if rawget(commands, name) then
+				self.session.print(usage_of(name));
+			end
+		end
+		return true, "From a terminal: prosodyctl shell lync COMMAND [ARGUMENT]; here: lync:COMMAND(\"ARGUMENT\")";
+	end
 
-local descriptions = {
-	status = { desc = "Bridges, Access Edges, problems; one host or all"; args = { { name = "host"; type = "string" } } };
-	partners = { desc = "Partners and what their settings mean"; args = { { name = "host"; type = "string" } } };
-	sessions = { desc = "Open conversations, of all partners or one"; args = { { name = "partner"; type = "string" } } };
-	streams = { desc = "Streams and how they were authenticated, of all partners or one";
-		args = { { name = "partner"; type = "string" } } };
-	subscriptions = { desc = "Who watches whom: all, or of one address, domain or partner";
-		args = { { name = "who"; type = "string" } } };
-	explain = { desc = "Why a contact and a Lync user see each other, or may write, or not";
-		args = { { name = "who"; type = "string" }, { name = "whom"; type = "string" } } };
-	reload = { desc = "Read the configuration again"; args = {} };
-};
+	return setmetatable(commands, unknown_mt);
+end
 
 -- Items "shell-command" for mod_admin_shell after 0.12.
 function shell.items(commands)
 	local items = {};
 	for name, about in pairs(descriptions) do
-		items[#items+1] = {
+		items[#items+1] = rawget(commands, name) and {
 			section = "lync"; section_desc = "Lync gateway"; name = name; desc = about.desc; args = about.args;
 			handler = commands[name];
-		};
+		} or nil;
 	end
 	return items;
 end

@@ -102,7 +102,7 @@ local function new(h, env)
 			h.log(harmless and "info" or "warn", "closed stream: %s (token=%s remote=%q direction=%s)", text, token,
 				remote or "", h.gate.direction_of(session));
 			if not harmless then
-				h.metrics.stream_failed(remote, h.gate.direction_of(session));
+				h.metrics.stream_failed(remote, h.gate.direction_of(session), token, text);
 			end
 			h.gate.close(session, token, text);
 			if not authenticated and not session.destroyed then

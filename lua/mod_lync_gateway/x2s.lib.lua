@@ -84,9 +84,9 @@ local function new(h)
 	local function fail(stanza, token, text, policy, alike)
 		h.log("info", "refused message: %s (token=%s remote=%q)", text or token, token, jid_host(stanza.attr.from));
 		if policy then
-			h.metrics.refused(stanza.attr.from, token);
+			h.metrics.refused(stanza.attr.from, token, text);
 		end
-		h.metrics.message(stanza.attr.from, "x2s", policy and "refused" or "failed");
+		h.metrics.message(stanza.attr.from, "x2s", policy and "refused" or "failed", nil, token, text);
 		if alike then token, text = "not-authorized", REPLY_ONLY; end
 		local error_stanza = h.errors.reply(stanza, token, text);
 		if error_stanza then
@@ -112,9 +112,9 @@ local function new(h)
 	-- A state by itself. Nothing is answered: the conversation goes on without it.
 	local function state_only(stanza, user, state, thread)
 		local contact = stanza.attr.from;
-		local ok, flags = permitted(contact, user, "typing");
+		local ok, flags, text = permitted(contact, user, "typing");
 		if not ok then
-			h.metrics.refused(contact, flags);
+			h.metrics.refused(contact, flags, text);
 		elseif state == "gone" then
 			h.pool:ended(h, { contact = contact; user = user; thread = thread });
 			h.conversations.close(contact, user);
@@ -159,6 +159,7 @@ local function new(h)
 		if not id then
 			return fail(stanza, token, text);
 		end
+		h.log_body("x2s", contact, user, body);
 		return true;
 	end
 
@@ -205,7 +206,8 @@ local function new(h)
 
 	-- ev: the bridge's outcome; entry: what x2s.message gave to pool:message
 	function x2s.outcome(ev, entry)
-		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since);
+		local text = ev.outcome == "failed" and error_text(ev) or nil;
+		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since, ev.token, text);
 		if not ev["local"] then
 			h.presence.outcome(entry.contact, ev.status or 0);
 		end
@@ -216,7 +218,7 @@ local function new(h)
 				ev.token or "none", ev.status or 0, jid_host(entry.contact));
 			local original = st.message({ type = entry.type; from = entry.contact; to = entry.user; id = entry.id });
 			local kind, condition = h.errors.outcome(ev);
-			reply(original, kind, condition, error_text(ev));
+			reply(original, kind, condition, text);
 		end
 	end
 

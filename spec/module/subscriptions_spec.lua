@@ -130,7 +130,9 @@ describe("subscriptions", function ()
 			assert.same({ partner = "fabrikam.com, federated"; ["access policy"] = "none needed";
 				["contact list"] = "yes, 30 day(s) left"; ["contact sees user"] = "active";
 				["user sees contact"] = "asked (the contact approves the Lync user)";
-				["contact writes to user"] = "allowed"; ["last word of Lync"] = "active 200" }, (explained(romeo, juliet)));
+				["contact writes to user"] = "allowed"; ["last word of Lync"] = "active 200"; ["user writes to contact"] = "allowed";
+				["streams of partner"] = "none now, made when needed"; ["Access Edge"] = "not connected yet" },
+				(explained(romeo, juliet)));
 		end);
 
 		it("takes both in any order and spelling", function ()
@@ -199,7 +201,7 @@ describe("subscriptions", function ()
 			names[#names+1] = item.name;
 		end
 		table.sort(names);
-		assert.same({ "explain", "partners", "reload", "sessions", "status", "streams", "subscriptions" }, names);
+		assert.same({ "explain", "help", "partners", "reload", "sessions", "status", "streams", "subscriptions" }, names);
 	end);
 
 	describe("as gauges", function ()

@@ -322,6 +322,7 @@ function support.host(world, name, settings)
 		table.insert(h.sent, stanza);
 		if h.on_send then h.on_send(stanza); end
 	end
+	function h.log_body() end
 	function h.is_gateway(domain) return world.pool.hosts[domain] ~= nil; end
 	function h.is_local(domain) return h.locals[domain] == true; end
 	function h.stream(domain) return h.streams[domain]; end

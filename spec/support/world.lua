@@ -20,6 +20,7 @@ local Edge = require "spec.support.edge";
 local ports = require "spec.support.ports";
 local process = require "spec.support.process";
 local prosody = require "spec.support.prosody";
+local tokens = require "spec.support.tokens";
 local xmpp = require "spec.support.xmpp";
 
 local World = {};
@@ -199,6 +200,8 @@ function World:finish()
 		local trouble = self.gateway.process.output:match("[^\n]*Traceback[^\n]*\n[^\n]*\n?[^\n]*")
 			or self.gateway.process.output:match("[^\n]*Top%-level error[^\n]*");
 		if trouble then error("Lua error in Prosody: " .. trouble, 0); end
+		local unknown = tokens.unknown(self.gateway.process.output)[1];
+		if unknown then error("a token in the log that docs/tokens.md does not explain: " .. unknown, 0); end
 	end, function (e) return e; end);
 	local closed, problem = pcall(self.loop.close, self.loop);
 	if not ok then error(err, 0); end
