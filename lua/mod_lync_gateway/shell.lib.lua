@@ -220,6 +220,9 @@ local descriptions = {
 		args = { { name = "who"; type = "string" } } };
 	explain = { desc = "Why a contact and a Lync user see each other, or may write, or not";
 		args = { { name = "who"; type = "string" }, { name = "whom"; type = "string" } } };
+	test_im = { desc = "Send a test message between a contact and a Lync user, tell what became of it";
+		args = { { name = "from"; type = "string" }, { name = "to"; type = "string" }, { name = "text"; type = "string" },
+			{ name = "timeout"; type = "string" } } };
 	reload = { desc = "Read the configuration again"; args = {} };
 };
 
@@ -227,10 +230,10 @@ local descriptions = {
 function shell.items(commands)
 	local items = {};
 	for name, about in pairs(descriptions) do
-		items[#items+1] = {
+		items[#items+1] = commands[name] and {
 			section = "lync"; section_desc = "Lync gateway"; name = name; desc = about.desc; args = about.args;
 			handler = commands[name];
-		};
+		} or nil;
 	end
 	return items;
 end

@@ -205,6 +205,9 @@ local function new(h)
 
 	-- ev: the bridge's outcome; entry: what x2s.message gave to pool:message
 	function x2s.outcome(ev, entry)
+		if entry.synthetic then -- an administrator's
+			return h.synthetic.outcome(ev, entry);
+		end
 		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since);
 		if not ev["local"] then
 			h.presence.outcome(entry.contact, ev.status or 0);

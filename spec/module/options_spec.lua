@@ -82,7 +82,8 @@ describe("options", function ()
 end);
 
 describe("command", function ()
-	local module = { require = function (_, name) return support.lib(name); end };
+	local module = {};
+	function module.require(_, name) return support.lib(name, module); end
 	local command = support.lib("command", module);
 	local config, env, printed, problems;
 	before_each(function ()
