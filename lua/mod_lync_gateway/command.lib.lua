@@ -10,6 +10,7 @@ local command = {};
 -- In the order of the help.
 local names = {
 	"check";
+	"partner";
 	"test";
 };
 
