@@ -1,6 +1,6 @@
 -- Lync Gateway for Prosody: a sample that works once the names are changed.
 -- Install as /etc/prosody/conf.d/lync-gateway.cfg.lua, owner root:prosody, mode 0640. Afterwards:
---   prosodyctl mod_lync_gateway check --offline    looks over what stands here
+--   prosodyctl mod_lync_gateway check              looks over what stands here, certificates, DNS and the Access Edge
 --   prosodyctl reload                              takes changes over without dropping anything
 --
 -- Names used here: contoso.com is your SIP domain (and, for XMPP partners, your XMPP domain), sip.contoso.com its
@@ -26,14 +26,15 @@ Component "contoso.com" "lync_gateway"
 	-- Where the Access Edge connects to us.
 	lync_bridge_listen = { "*:5061" }
 
-	-- Unless given: Prosody's own certificate for lync_bridge_fqdn (prosodyctl cert import), and the system's CAs.
+	-- Unless given: Prosody's own certificate for lync_bridge_fqdn (… certificate import), and the system's CAs.
 	-- lync_bridge_certificate = {
 	-- 	certificate = "certs/xmpp.contoso.com.crt";
 	-- 	key = "certs/xmpp.contoso.com.key";
 	-- 	cafile = "/etc/ssl/certs/ca-certificates.crt";
 	-- }
 
-	-- The allow list, both ways: a domain that is not here is refused.
+	-- The allow list, both ways: a domain that is not here is refused. What `prosodyctl mod_lync_gateway partner new …`
+	-- adds lies in lync-partners.cfg.lua beside prosody.cfg.lua; a partner may be there or here, not in both.
 	lync_partners = {
 		["fabrikam.com"] = {
 			-- Required. "federated": an organisation you trust; "public_verified": a public provider that vouches for its
