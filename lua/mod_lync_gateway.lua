@@ -77,6 +77,7 @@ local conversation_lib = module:require "conversation";
 local x2s_lib = module:require "x2s";
 local s2x_lib = module:require "s2x";
 local iq_lib = module:require "iq";
+local synthetic_lib = module:require "synthetic";
 local presence_lib = module:require "presence";
 local store_lib = module:require "store";
 local subscriptions = module:require "subscriptions";
@@ -192,6 +193,7 @@ end
 local shell_env = module:shared("/*/admin_shell/env");
 local shell = module:require "shell";
 shell_env.lync = shell.commands(pool, sessions.collect, prosody.reload_config);
+shell_env.lync.test_im = module:require "synthetic_command".test_im(pool);
 for _, item in ipairs(shell.items(shell_env.lync)) do
 	module:add_item("shell-command", item);
 end
@@ -238,20 +240,26 @@ local function build(h)
 	h.x2s = x2s_lib.new(h);
 	h.s2x = s2x_lib.new(h);
 	h.iq = iq_lib.new(h);
+	h.synthetic = synthetic_lib.new(h);
 	local function open() return h.module:open_store("lync_subscriptions", "keyval"); end
 	h.presence = presence_lib.new(h, { time = os.time; store = store_lib.new(h, { open = open; time = os.time }) });
 end
 
 local function hook_stanzas(module, h) -- luacheck: ignore 431/module
 	local function message(event)
-		if event.stanza.attr.type == "error" then
-			h.handover.bounced(event.stanza);
-		else
-			h.x2s.message(event.stanza);
+		local stanza = event.stanza;
+		if stanza.attr.type == "error" then
+			if not h.synthetic.bounced(stanza, event.origin) then
+				h.handover.bounced(stanza);
+			end
+		elseif not h.synthetic.heard(stanza) then
+			h.x2s.message(stanza);
 		end
 		return true;
 	end
-	module:hook("iq/host", function (event) return h.upkeep.answered(event.stanza) or nil; end, HANDLER + 1);
+	module:hook("iq/host", function (event)
+		return h.upkeep.answered(event.stanza) or h.synthetic.answered(event.stanza) or nil;
+	end, HANDLER + 1);
 	for _, scope in ipairs { "bare", "full", "host" } do
 		local iq = scope == "host" and h.iq.host or h.iq.user;
 		module:hook("message/"..scope, message, HANDLER);
@@ -261,7 +269,10 @@ local function hook_stanzas(module, h) -- luacheck: ignore 431/module
 	module:hook("s2sout-established", function (event)
 		-- mod_s2s sends its queue right after this event: answer when that is done.
 		local domain = event.session.to_host;
-		h.timer(0, function () h.handover.established(domain); end);
+		h.timer(0, function ()
+			h.handover.established(domain);
+			h.synthetic.established(domain);
+		end);
 	end);
 end
 
@@ -312,6 +323,7 @@ function module.add_host(module) -- luacheck: ignore 431/module
 	end
 
 	function module.unload()
+		h.synthetic.stop();
 		h.handover.stop();
 		h.upkeep.stop();
 		h.expiry.stop();

@@ -9,7 +9,7 @@ local command = {};
 
 -- In the order of the help.
 local names = {
-	"check"; "partner"; "policy"; "gateway"; "certificate"; "import"; "lync-commands";
+	"check"; "partner"; "policy"; "gateway"; "certificate"; "import"; "lync-commands"; "test";
 };
 
 local function library(name)

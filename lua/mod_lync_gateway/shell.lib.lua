@@ -151,6 +151,9 @@ local descriptions = {
 		args = { { name = "who"; type = "string" } } };
 	explain = { desc = "Why a contact and a Lync user see each other, or may write, or not";
 		args = { { name = "who"; type = "string" }, { name = "whom"; type = "string" } } };
+	test_im = { desc = "Send a test message between a contact and a Lync user, tell what became of it";
+		args = { { name = "from"; type = "string" }, { name = "to"; type = "string" }, { name = "text"; type = "string" },
+			{ name = "timeout"; type = "string" } } };
 	reload = { desc = "Read the configuration again and say what has changed"; args = {} };
 	help = { desc = "These lines"; args = {} };
 };

@@ -206,6 +206,9 @@ local function new(h)
 
 	-- ev: the bridge's outcome; entry: what x2s.message gave to pool:message
 	function x2s.outcome(ev, entry)
+		if entry.synthetic then -- an administrator's
+			return h.synthetic.outcome(ev, entry);
+		end
 		local text = ev.outcome == "failed" and error_text(ev) or nil;
 		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since, ev.token, text);
 		if not ev["local"] then

@@ -1,0 +1,125 @@
+-- The TLS of a stream to a partner as Prosody would do it, without its event loop; what the certificate says.
+-- SPDX-License-Identifier: MIT
+
+local gettime = require "socket".gettime;
+local socket_select = require "socket".select;
+local ssl = require "ssl";
+local resolve_relative_path = require "util.paths".resolve_relative_path;
+
+local certificates = module:require "certificates";
+
+local prosody = prosody;
+
+local oid_subjectaltname = "2.5.29.17";
+local path_keys = { "certificate", "key", "cafile", "capath" };
+
+-- To learn what a server speaks that speaks nothing we take.
+local ANYTHING = { mode = "client"; protocol = "any"; options = { "all" }; verify = "none";
+	ciphers = "ALL:@SECLEVEL=0" };
+
+local tls = {};
+
+-- What mod_tls wants of a partner's certificate: to look at it, whatever it is.
+local LOOK = { verify = { "peer", "client_once" }; verifyext = { "lsec_continue", "lsec_ignore_purpose" } };
+
+-- LuaSec parameters of a host's outgoing streams, as mod_tls makes them; or nil and why not.
+function tls.parameters(host)
+	local rawget_option, create_context = require "core.configmanager".rawget, require "core.certmanager".create_context;
+	local parent = host:match("%.(.*)$");
+	local function option(name)
+		return rawget_option(host, name) or parent and rawget_option(parent, name) or {};
+	end
+	local context, err, parameters = create_context(host, "client", option("s2s_ssl"), option("ssl"),
+		rawget_option("*", "s2s_ssl") or {}, LOOK);
+	if not context then return nil, err; end
+	for _, key in ipairs(path_keys) do
+		if type(parameters[key]) == "string" then
+			parameters[key] = resolve_relative_path(prosody.paths.config or ".", parameters[key]);
+		end
+	end
+	parameters.dhparam = nil; -- a server's
+	return parameters;
+end
+
+local function handshake(sock, deadline)
+	sock:settimeout(0);
+	while true do
+		local ok, err = sock:dohandshake();
+		local left = deadline - gettime();
+		if ok then
+			return true;
+		elseif err ~= "wantread" and err ~= "wantwrite" and err ~= "timeout" then
+			return nil, err;
+		elseif left <= 0 then
+			return nil, "timeout";
+		end
+		socket_select(err ~= "wantwrite" and { sock } or nil, err == "wantwrite" and { sock } or nil, left);
+	end
+end
+
+-- parameters: nil for the probe -> socket | nil, why not
+function tls.start(sock, parameters, name, deadline)
+	local wrapped, err = ssl.wrap(sock, parameters or ANYTHING);
+	if not wrapped then return nil, err; end
+	wrapped:sni(name);
+	local ok;
+	ok, err = handshake(wrapped, deadline);
+	if not ok then
+		wrapped:close();
+		return nil, err;
+	end
+	return wrapped;
+end
+
+local function common_name(names)
+	local last;
+	for _, entry in ipairs(names or {}) do
+		if entry.name == "commonName" then return entry.value; end
+		last = entry.value;
+	end
+	return last;
+end
+
+local months = { Jan = 1; Feb = 2; Mar = 3; Apr = 4; May = 5; Jun = 6; Jul = 7; Aug = 8; Sep = 9; Oct = 10; Nov = 11;
+	Dec = 12 };
+
+-- "Nov 25 08:00:00 2026 GMT" -> seconds since 1970 (noon of that day), "2026-11-25"
+local function date_of(text)
+	local month, day, year = (text or ""):match("^(%a+) +(%d+) [%d:]+ (%d+)");
+	if not months[month] then return nil, text; end
+	local time = os.time { year = tonumber(year), month = months[month], day = tonumber(day), hour = 12 };
+	return time, ("%s-%02d-%02d"):format(year, months[month], tonumber(day));
+end
+
+local function names_of(cert)
+	local names = {};
+	for _, values in pairs(cert:extensions()[oid_subjectaltname] or {}) do
+		for _, value in ipairs(type(values) == "table" and values or {}) do
+			names[#names+1] = tostring(value);
+		end
+	end
+	table.sort(names);
+	return names;
+end
+
+-- sock: after the handshake -> { status = as of certificates.of, version, cipher, subject, issuer, … }
+function tls.describe(sock, domain)
+	local info, cert = sock:info(), sock:getpeercertificate();
+	local found = { version = info.protocol; cipher = info.cipher };
+	local session = {};
+	if cert then
+		local valid, errors = sock:getpeerverification();
+		session.cert_chain_status, session.cert_chain_errors = valid and "valid" or "invalid", errors;
+	end
+	certificates.take(session, cert);
+	found.status = certificates.of(session, domain);
+	if not cert then return found; end
+	if cert.setencode then cert:setencode("utf8"); end
+	found.names, found.subject, found.issuer = names_of(cert), common_name(cert:subject()), common_name(cert:issuer());
+	found.expires, found.not_after = date_of(cert:notafter());
+	local _;
+	_, found.not_before = date_of(cert:notbefore());
+	return found;
+end
+
+return tls;
