@@ -218,6 +218,7 @@ describe("hostile SIP", function ()
 		end
 		it("(Content-Length of 2000000000): 413 of the stack", function ()
 			refused(413, nil, { ["Content-Length"] = "2000000000" }, "stack");
+			probe.conn = nil; -- the stack is about to close it
 		end);
 		it("(two Content-Lengths)", function ()
 			refused(400, nil, { body = "evilevil", more = { { "Content-Length", "4" } } }, "stack");
