@@ -238,7 +238,7 @@ TEST(watch_rate_is_reached)
 	rig_free(k);
 }
 
-/* ------------------------------------ when the Edge takes no more just now -- */
+/* ----------------------------- when the Edge takes no more just now -- */
 
 static const struct sb_request ada = {
 	.type = SB_REQ_WATCH, .contact = SB_STR("sip:ada@chat.example"),
