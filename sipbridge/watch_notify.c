@@ -54,7 +54,7 @@ static void last(struct sb_watches *w, struct sb_sub *s)
 			 SB_STR("terminated;reason=timeout"), NULL);
 
 	if (err == SB_EFULL)
-		sb_usage_due(w, &s->u, w->now + SB_WATCH_FULL_MS);
+		sb_usage_due(w, &s->u, sb_watch_later(w));
 	else
 		sb_sub_free(w, s);
 }
@@ -89,7 +89,7 @@ static void send_now(struct sb_watches *w, struct sb_sub *s)
 	err = notify(w, s, state, s->self);
 	if (err == SB_EFULL) {
 		s->dirty = true;
-		s->hold = sb_stamp(w->now + SB_WATCH_FULL_MS);
+		s->hold = sb_stamp(sb_watch_later(w));
 	}
 	else if (err)
 		failed(w, s, 0);

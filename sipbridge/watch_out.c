@@ -160,7 +160,7 @@ void sb_watch_bye(struct sb_watches *w, struct sb_watch *x)
 	err = x->u.peer ? subscribe(w, x, 0) : SB_EINVAL;
 	x->bye = !err;
 	if (err == SB_EFULL) {
-		x->next = sb_stamp(w->now + SB_WATCH_FULL_MS);
+		x->next = sb_stamp(sb_watch_later(w));
 		sb_watch_timer(w, x);
 	}
 	else if (err)

@@ -29,9 +29,9 @@ void sb_unshare(struct sb_watches *w, struct sb_shared **at);
 /* The least time between a refresh and the end, where the grant allows it. */
 #define SB_WATCH_MARGIN_MS 40000
 
-/* The Edge takes no more just now (SB_EFULL): what must not get lost is said
- * after that. */
-#define SB_WATCH_FULL_MS 1000
+/* When to say again what must not get lost, but the Edge took no more just now
+ * (SB_EFULL): after a second, one after the other. */
+uint64_t sb_watch_later(struct sb_watches *w);
 
 static inline uint32_t sb_stamp(uint64_t ms)
 {

@@ -71,6 +71,7 @@ TEST(watch_order_of_many)
 struct rig {
 	struct sb_watches *w;
 	size_t requests, failing, active, ended;
+	size_t refused; /* while full */
 	uint64_t id;	/* of the last SUBSCRIBE event */
 	bool full;	/* the Edge takes no more */
 	uint64_t cookie; /* of the last request */
@@ -86,8 +87,10 @@ static int on_request(void *arg, uint64_t cookie, const struct sb_sip_out *o)
 	size_t n = 0;
 
 	CHECK(sb_watches_own(cookie));
-	if (k->full)
+	if (k->full) {
+		k->refused++;
 		return SB_EFULL;
+	}
 	k->requests++;
 	k->cookie = cookie;
 	snprintf(k->body, sizeof(k->body), "%.*s", SB_FMT(o->body));
@@ -305,6 +308,35 @@ TEST(watch_full_leaves_later)
 	sb_watches_tick(k->w, 60000);
 	sb_watches_count(k->w, &n);
 	CHECK_INT(n.watches + n.client_txns, 0);
+	rig_free(k);
+}
+
+/* Thousands do not all ask again at once. */
+TEST(watch_full_asks_in_turn)
+{
+	enum { MANY = 2000 };
+	struct rig *k = rig_new();
+	struct sb_request r = ada;
+	char user[64];
+
+	REQUIRE(!sb_watches_configure(k->w, &(struct sb_wire){0}));
+	for (int i = 0; i < 2 * MANY; i++) {
+		snprintf(user, sizeof(user), "sip:u%d@corp.example", i % MANY);
+		r.user = sb_str_of(user);
+		r.type = i < MANY ? SB_REQ_WATCH : SB_REQ_UNWATCH;
+		k->full = i >= MANY;
+		sb_watches_send(k->w, &r, 1000);
+		if (i < MANY)
+			ok(k, SB_M_SUBSCRIBE, 1000);
+	}
+	k->refused = 0;
+	for (uint64_t now = 1000; now < 3000; now += 10)
+		sb_watches_tick(k->w, now);
+	CHECK(k->refused >= 400 && k->refused <= 600);
+	k->full = false;
+	for (uint64_t now = 3000; now < 9000; now += 10)
+		sb_watches_tick(k->w, now);
+	CHECK_INT(k->requests, 2 * MANY);
 	rig_free(k);
 }
 
