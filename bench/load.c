@@ -69,6 +69,7 @@ static struct load_conn *conn_new(struct load *l, int fd)
 
 	if (!c)
 		load_die("no memory");
+	c->in = grow(NULL, 2 * CHUNK + 1);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (fcntl(fd, F_SETFL, O_NONBLOCK))
 		load_die("fcntl: %s", strerror(errno));
@@ -234,10 +235,8 @@ static void pump_in(struct load_conn *c)
 		ssize_t n;
 		size_t used;
 
-		if (c->in_size < c->in_n + CHUNK) {
-			c->in_size = c->in_n + CHUNK;
-			c->in = grow(c->in, c->in_size + 1);
-		}
+		if (c->in_n > CHUNK)
+			load_die("message too long: %.60s", c->in);
 		n = outcome(c, c->ssl ?
 			SSL_read(c->ssl, c->in + c->in_n, CHUNK) :
 			recv(c->fd, c->in + c->in_n, CHUNK, 0));

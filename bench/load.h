@@ -28,7 +28,7 @@ struct load_conn {
 	void *ssl; /* NULL: no TLS yet */
 	bool server, connecting, handshaking, gone, full;
 	char *in, *out;
-	size_t in_n, in_size, out_at, out_n, out_size;
+	size_t in_n, out_at, out_n, out_size;
 	/* Take from `in` and say how much of it. */
 	size_t (*on_data)(struct load_conn *c);
 	void (*on_open)(struct load_conn *c); /* connected, and after TLS */

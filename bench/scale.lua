@@ -150,7 +150,7 @@ local function main()
 		rig.edge:say("grant 28800");
 		measure_restart(rig, rest);
 		balance(rig);
-		show_cores("their end", rig:busy(function () rig:dissolve(N / RATE * 4 + 120); end));
+		show_cores("their end", rig:busy(function () rig:dissolve(RATE, N / RATE * 4 + 120); end));
 		rig:pass(SETTLE);
 		rig:collect();
 		show_memory("after the end of all", rig:rss(), rest);

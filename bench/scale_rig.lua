@@ -293,10 +293,10 @@ function Rig:establish(rate, seconds)
 end
 
 --- All of them end, by those who have them. What contacts agreed to and the contact lists stay on record.
-function Rig:dissolve(seconds)
+function Rig:dissolve(rate, seconds)
 	local n, e = self.pairs, self.edge:stats();
-	self.xmpp:say("unsubscribe 0 %d 0", n);
-	self.edge:say("leave 0 %d 0", n);
+	self.xmpp:say("unsubscribe 0 %d %g", n, rate);
+	self.edge:say("leave 0 %d %g", n, rate);
 	self:watch(function ()
 		local now = self.edge:stats();
 		return now.left - e.left == n and now.ended - e.ended == n and now.live == 0 and now.told_ok == now.told

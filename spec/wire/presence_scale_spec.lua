@@ -55,7 +55,7 @@ describe("presence of " .. N .. " pairs, both ways,", function ()
 	end);
 
 	it("ends by all at once, and each end is said", function ()
-		rig:dissolve(SECONDS);
+		rig:dissolve(0, SECONDS);
 		assert_sound();
 		empty = assert_roster(0, 0);
 		assert.equal(0, rig.edge:stats().live);
@@ -65,7 +65,7 @@ describe("presence of " .. N .. " pairs, both ways,", function ()
 		rig.xmpp:say("reset");
 		rig:establish(0, SECONDS);
 		assert_roster(N, N);
-		rig:dissolve(SECONDS);
+		rig:dissolve(0, SECONDS);
 		assert_sound();
 		local roster = assert_roster(0, 0);
 		assert.equal(empty.bytes - empty.table_bytes, roster.bytes - roster.table_bytes);
