@@ -29,6 +29,7 @@ ask = $(eval $(1) := $$(shell pkg-config $(2)))$($(1))
 LUA_CFLAGS = $(call ask,LUA_CFLAGS,--cflags lua5.4)
 SOFIA_CFLAGS = $(call ask,SOFIA_CFLAGS,--cflags sofia-sip-ua)
 SOFIA_LIBS = $(call ask,SOFIA_LIBS,--libs sofia-sip-ua openssl)
+OPENSSL_LIBS = $(call ask,OPENSSL_LIBS,--libs openssl)
 XML_CFLAGS = $(call ask,XML_CFLAGS,--cflags libxml-2.0)
 XML_LIBS = $(call ask,XML_LIBS,--libs libxml-2.0)
 
@@ -39,7 +40,8 @@ LG_SRCS := $(filter-out $(LUA_SRCS),$(wildcard plugin/*.c))
 SB_SRCS := $(wildcard sipbridge/*.c)
 TEST_SRCS := $(filter-out test/fake_%.c,$(wildcard test/*.c))
 FUZZ_SRCS := $(wildcard fuzz/fuzz_*.c)
-BENCH_SRCS := $(filter-out bench/bench.c,$(wildcard bench/*.c))
+LOADS := $(BUILD)/bench/edge_load $(BUILD)/bench/xmpp_load
+BENCH_SRCS := $(filter-out bench/bench.c bench/%load.c,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(foreach d,plugin sipbridge test fuzz bench,$(d)/*.c $(d)/*.h))
 LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lua conf.d/*.lua)
 
@@ -52,11 +54,11 @@ SB_LIB := $(BUILD)/sipbridge.a
 PLUGIN_LIBS = $(if $(wildcard plugin/import.c),$(XML_LIBS)) $(if $(wildcard plugin/certificate.c),-lcrypto)
 PURE_LIBS = $(PLUGIN_LIBS) $(if $(wildcard sipbridge/document*.c),$(XML_LIBS))
 
-.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build bench bench-build \
+.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build bench bench-build bench-scale \
 	objects install uninstall demo clean help FORCE
 .DELETE_ON_ERROR:
 
-all: $(CORE) $(WORKER) $(TESTS) ## Build everything into BUILD (default: build/)
+all: $(CORE) $(WORKER) $(TESTS) $(LOADS) ## Build everything into BUILD (default: build/)
 
 $(BUILD)/obj/plugin/lua_%.o: SPECIAL = $(LUA_CFLAGS)
 $(BUILD)/obj/plugin/import.o $(call obj,$(wildcard sipbridge/document*.c)): SPECIAL = $(XML_CFLAGS)
@@ -163,10 +165,21 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(LG_LIB) $(SB_LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
 
-# Each bench/*.c but bench.c is a program, and each bench/bench_*.lua.
+# Load partners for presence at scale, of bench/scale.lua and a wire spec.
+$(BUILD)/bench/edge_load: $(BUILD)/obj/bench/sip_load.o
+$(LOADS): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/load.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OPENSSL_LIBS)
+
+# Each bench/*.c but those and bench.c is a program, and each bench/bench_*.lua.
 bench: deps ## Measure; figures and the machine's facts go to bench/results.json
 	@$(MAKE) -j$(JOBS) bench-build
 	@env $(SPEC_ENV) CC='$(CC)' CFLAGS='$(CFLAGS)' bench/run bench/results.json $(BENCHES) $(wildcard bench/bench_*.lua)
+
+# Presence with real servers: N=1000000 subscriptions each way take an hour; the figures without a number in their name are of those.
+bench-scale: deps ## N (100000) presence subscriptions each way through real servers: memory, refreshes, restart
+	@$(MAKE) -j$(JOBS) all
+	@env $(SPEC_ENV) N=$(or $(N),100000) RATE=$(RATE) CC='$(CC)' CFLAGS='$(CFLAGS)' bench/run bench/results.json bench/scale.lua
 
 BENCHES := $(BENCH_SRCS:%.c=$(BUILD)/%)
 bench-build: $(BENCHES)

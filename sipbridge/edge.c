@@ -104,13 +104,25 @@ static int on_fd(struct sb_edge *magic, su_wait_t *w, struct sb_edge *e)
 	return 0;
 }
 
+static void watch_fd(struct sb_edge *e, bool output, bool deaf)
+{
+	if ((e->output == output && e->deaf == deaf) || e->fd_index < 0)
+		return;
+	e->output = output;
+	e->deaf = deaf;
+	su_root_eventmask(e->root, e->fd_index, e->fd,
+			  (deaf ? 0 : SU_WAIT_IN) |
+				  (output ? SU_WAIT_OUT : 0));
+}
+
 void sb_edge_watch_output(struct sb_edge *e, bool on)
 {
-	if (e->output == on || e->fd_index < 0)
-		return;
-	e->output = on;
-	su_root_eventmask(e->root, e->fd_index, e->fd,
-			  on ? SU_WAIT_IN | SU_WAIT_OUT : SU_WAIT_IN);
+	watch_fd(e, on, e->deaf);
+}
+
+void sb_edge_watch_input(struct sb_edge *e, bool on)
+{
+	watch_fd(e, e->output, !on);
 }
 
 void sb_edge_unwatch(struct sb_edge *e)

@@ -58,6 +58,8 @@ void sb_edge_stop(struct sb_edge *e);
 
 /* Also call hooks.readable when the watched descriptor takes output. */
 void sb_edge_watch_output(struct sb_edge *e, bool on);
+/* Or not when it has input (at first: on); its end is told anyway. */
+void sb_edge_watch_input(struct sb_edge *e, bool on);
 
 /* The watched descriptor is at its end: look at it no more. */
 void sb_edge_unwatch(struct sb_edge *e);

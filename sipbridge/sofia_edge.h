@@ -80,7 +80,7 @@ struct sb_edge {
 	int fd;
 	int fd_index;
 	bool stop;
-	bool output;
+	bool output, deaf; /* what fd is watched for */
 	struct sb_peer peer[SB_PEERS_MAX];
 	size_t peer_n;
 	size_t domain_peer[SB_DOMAINS_MAX]; /* index of cfg->domains' peer */

@@ -49,10 +49,14 @@ static int notify(struct sb_watches *w, struct sb_sub *s, struct sb_str state,
 
 static void last(struct sb_watches *w, struct sb_sub *s)
 {
-	notify(w, s, s->why == SB_SE_REJECTED ?
-	       SB_STR("terminated;reason=rejected") :
-	       SB_STR("terminated;reason=timeout"), NULL);
-	sb_sub_free(w, s);
+	int err = notify(w, s, s->why == SB_SE_REJECTED ?
+			 SB_STR("terminated;reason=rejected") :
+			 SB_STR("terminated;reason=timeout"), NULL);
+
+	if (err == SB_EFULL)
+		sb_usage_due(w, &s->u, sb_watch_later(w));
+	else
+		sb_sub_free(w, s);
 }
 
 /* It did not arrive: once more, later and later. */
@@ -82,12 +86,18 @@ static void send_now(struct sb_watches *w, struct sb_sub *s)
 {
 	uint64_t end = sb_stamp_ms(s->u.expires);
 	struct sb_str state;
+	int err;
 
 	state = sb_state_active(w, end > w->now ? (end - w->now) / 1000 : 0);
 	s->dirty = s->urgent = false;
 	s->hold = sb_stamp(w->now + w->wire.notify_interval_ms);
 	s->u.notified = sb_stamp(w->now);
-	if (notify(w, s, state, s->self))
+	err = notify(w, s, state, s->self);
+	if (err == SB_EFULL) {
+		s->dirty = true;
+		s->hold = sb_stamp(sb_watch_later(w));
+	}
+	else if (err)
 		failed(w, s, 0, false);
 }
 

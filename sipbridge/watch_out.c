@@ -58,9 +58,10 @@ static struct sb_why unreachable(void)
 			    "The Access Edge could not be reached");
 }
 
-void sb_watch_begin(struct sb_watches *w, struct sb_watch *x)
+int sb_watch_begin(struct sb_watches *w, struct sb_watch *x)
 {
 	struct sb_why why;
+	int err;
 
 	sb_peer_drop(w, &x->u);
 	sb_unshare(w, &x->note);
@@ -71,10 +72,12 @@ void sb_watch_begin(struct sb_watches *w, struct sb_watch *x)
 	x->u.notified = x->u.expires = 0;
 	x->presence = SB_PR_UNKNOWN;
 	x->u.state = SB_US_ASKING;
-	if (!subscribe(w, x, sb_watch_expires(w, x)))
-		return;
-	why = unreachable();
-	sb_watch_failing(w, x, &why);
+	err = subscribe(w, x, sb_watch_expires(w, x));
+	if (err && err != SB_EFULL) {
+		why = unreachable();
+		sb_watch_failing(w, x, &why);
+	}
+	return err;
 }
 
 void sb_watch_refresh(struct sb_watches *w, struct sb_watch *x)
@@ -149,11 +152,18 @@ static void leave(struct sb_watches *w, struct sb_watch *x, bool owed)
 
 void sb_watch_bye(struct sb_watches *w, struct sb_watch *x)
 {
+	int err;
+
 	if (x->u.busy)
 		return; /* after its response */
-	x->bye = true;
 	x->next = 0;
-	if (!x->u.peer || subscribe(w, x, 0))
+	err = x->u.peer ? subscribe(w, x, 0) : SB_EINVAL;
+	x->bye = !err;
+	if (err == SB_EFULL) {
+		x->next = sb_stamp(sb_watch_later(w));
+		sb_watch_timer(w, x);
+	}
+	else if (err)
 		sb_watch_left(w, x);
 }
 

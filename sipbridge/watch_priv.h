@@ -29,6 +29,10 @@ void sb_unshare(struct sb_watches *w, struct sb_shared **at);
 /* The least time between a refresh and the end, where the grant allows it. */
 #define SB_WATCH_MARGIN_MS 40000
 
+/* When to say again what must not get lost, but the Edge took no more just now
+ * (SB_EFULL): after a second, one after the other. */
+uint64_t sb_watch_later(struct sb_watches *w);
+
 static inline uint32_t sb_stamp(uint64_t ms)
 {
 	return (uint32_t)((ms + 99) / 100);
@@ -152,8 +156,8 @@ void sb_watch_left(struct sb_watches *w, struct sb_watch *x);
 /* watch_out.c */
 void sb_watch_wanted(struct sb_watches *w, const struct sb_request *r);
 void sb_watch_unwanted(struct sb_watches *w, const struct sb_request *r);
-/* Its turn has come. */
-void sb_watch_begin(struct sb_watches *w, struct sb_watch *x);
+/* Its turn has come. Errors: SB_EFULL: it has not; others have been told. */
+int sb_watch_begin(struct sb_watches *w, struct sb_watch *x);
 void sb_watch_refresh(struct sb_watches *w, struct sb_watch *x);
 /* LEAVING: say so, when it can be said; may go. */
 void sb_watch_bye(struct sb_watches *w, struct sb_watch *x);

@@ -5,7 +5,17 @@
  */
 #include "watch_priv.h"
 
-enum { KEEP_MS = 2000 }; /* an empty domain: its pace must not be forgotten */
+enum {
+	KEEP_MS = 2000, /* an empty domain: its pace must not be forgotten */
+	FULL_MS = 100,	/* the Edge takes no more: then look again */
+	SLICE = 50	/* of a second; the loop does not look each ms */
+};
+
+/* Those of a slice may go together, for one at each look is not the rate. */
+static uint32_t burst(uint32_t rate)
+{
+	return rate / SLICE + 1;
+}
 
 static size_t size(const struct sb_watch_domain *d)
 {
@@ -29,7 +39,8 @@ static struct sb_watch_domain *domain_get(struct sb_watches *w,
 	memcpy(d->name, name.p, name.n);
 	d->t.kind = SB_WT_DOMAIN;
 	d->tail = &d->head;
-	sb_pace_init(&d->pace, w->wire.watch_rate, 1, w->now);
+	sb_pace_init(&d->pace, w->wire.watch_rate, burst(w->wire.watch_rate),
+		     w->now);
 	d->next = w->domains;
 	w->domains = d;
 	w->domains_n++;
@@ -83,6 +94,25 @@ void sb_queue_leave(struct sb_watches *w, struct sb_watch *x)
 	sb_usage_untimed(u);
 }
 
+/* Back to where it was. */
+static void queue_again(struct sb_watches *w, struct sb_watch_domain *d,
+			struct sb_watch *x)
+{
+	struct sb_usage *u = &x->u;
+
+	sb_wheel_clear(&w->wheel, &u->t);
+	u->state = SB_US_QUEUED;
+	u->q.next = d->head;
+	u->q.at = &d->head;
+	u->q.domain = d;
+	if (d->head)
+		d->head->q.at = &u->q.next;
+	else
+		d->tail = &u->q.next;
+	d->head = u;
+	w->waiting++;
+}
+
 void sb_queue_run(struct sb_watches *w, struct sb_watch_domain *d)
 {
 	while (d->head) {
@@ -94,7 +124,11 @@ void sb_queue_run(struct sb_watches *w, struct sb_watch_domain *d)
 			return;
 		}
 		sb_queue_leave(w, x);
-		sb_watch_begin(w, x);
+		if (sb_watch_begin(w, x) == SB_EFULL) {
+			queue_again(w, d, x);
+			sb_wheel_set(&w->wheel, &d->t, w->now + FULL_MS);
+			return;
+		}
 	}
 	if (w->now - d->pace.last_ms >= KEEP_MS)
 		domain_free(w, d);
@@ -110,6 +144,7 @@ void sb_queue_configure(struct sb_watches *w)
 		if (d->pace.rate == w->wire.watch_rate)
 			continue;
 		d->pace.rate = w->wire.watch_rate;
+		d->pace.burst = burst(w->wire.watch_rate);
 		sb_wheel_set(&w->wheel, &d->t, w->now); /* at the next tick */
 	}
 }

@@ -136,6 +136,16 @@ static struct sb_str uri_of(struct sb_watches *w, const struct sb_usage *u,
 	return uri;
 }
 
+uint64_t sb_watch_later(struct sb_watches *w)
+{
+	enum { WAIT_MS = 1000, STEP_MS = 2 };
+
+	w->later_ms += STEP_MS;
+	if (w->later_ms < w->now + WAIT_MS)
+		w->later_ms = w->now + WAIT_MS;
+	return w->later_ms;
+}
+
 int sb_usage_request(struct sb_watches *w, struct sb_usage *u,
 		     struct sb_sip_out *o)
 {

@@ -178,6 +178,7 @@ struct sb_watches {
 	bool closed;
 	uint64_t now;
 	uint64_t unix_at_zero;
+	uint64_t later_ms;   /* last of sb_watch_later() */
 	uint64_t event_id;   /* last used */
 	uint32_t serial;     /* last used */
 	struct sb_hash_key key, names; /* of tables; of Call-IDs and tags */

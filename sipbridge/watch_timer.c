@@ -97,7 +97,10 @@ static void watch_fires(struct sb_watches *w, struct sb_watch *x)
 		sb_watch_failing(w, x, &why);
 		return;
 	case SB_US_LEAVING:
-		sb_watch_left(w, x);
+		if (x->bye)
+			sb_watch_left(w, x);
+		else
+			sb_watch_bye(w, x);
 		return;
 	case SB_US_QUEUED:
 	case SB_US_ASKING:
@@ -121,7 +124,8 @@ void sb_watches_fire(struct sb_watches *w)
 		case SB_WT_SUB: {
 			struct sb_sub *s = (struct sb_sub *)OWNER(t, sb_usage);
 
-			if (sb_stamp_ms(s->u.expires) <= w->now)
+			if (s->u.state != SB_US_LAST &&
+			    sb_stamp_ms(s->u.expires) <= w->now)
 				sb_sub_end(w, s, SB_SE_EXPIRED);
 			else
 				sb_sub_pump(w, s);

@@ -29,6 +29,7 @@
 #define STACK_BYTES (32u << 20) /* Sofia parses list headers recursively */
 #define GOODBYE_MS 2000		/* for the answers to BYE */
 #define FRAMES_PER_WAKE 256	/* then SIP has its turn */
+#define BEHIND_BYTES (1u << 20) /* of events: Prosody is to read first */
 
 struct worker {
 	struct sb_channel *channel;
@@ -273,12 +274,19 @@ static void take_frame(struct worker *w, const struct sb_frame *f)
 	}
 }
 
+/* Each request may make an event, and one that finds no room ends the worker:
+ * then Prosody's wait in the channel, and it hears that the channel is full. */
+static bool behind(const struct worker *w)
+{
+	return sb_channel_pending(w->channel) > BEHIND_BYTES;
+}
+
 static void take_frames(struct worker *w)
 {
 	struct sb_frame f;
-	int got = 0, i;
+	int got = 1, i;
 
-	for (i = 0; i < FRAMES_PER_WAKE; i++) {
+	for (i = 0; i < FRAMES_PER_WAKE && !behind(w); i++) {
 		got = sb_channel_get(w->channel, &f);
 		if (got <= 0)
 			break;
@@ -296,6 +304,7 @@ static void flush(struct worker *w)
 		return;
 	}
 	sb_edge_watch_output(w->edge, sb_channel_pending(w->channel) > 0);
+	sb_edge_watch_input(w->edge, !behind(w));
 }
 
 static void on_readable(void *arg)
@@ -345,7 +354,7 @@ static uint32_t on_tick(void *arg, uint64_t now_ms)
 	}
 	if (w->end_ms && wait > 50)
 		wait = 50;
-	return w->more ? 0 : wait;
+	return w->more && !behind(w) ? 0 : wait; /* output wakes us, too */
 }
 
 /* Subscriptions, and what is told about them. A NOTIFY that tells what became

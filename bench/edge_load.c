@@ -1,0 +1,503 @@
+/*
+ * edge_load.c: an Access Edge with a million Lync users behind it, either
+ * role of presence; for bench/scale.lua and its little sister in spec/wire.
+ * SPDX-License-Identifier: MIT
+ *
+ * As presentity it has no state at all: its tag is made of the Call-ID, a
+ * NOTIFY has the CSeq of the SUBSCRIBE that it follows. As watcher it has what
+ * a client cannot do without: the bridge's tag and the sequence numbers.
+ * Its requests go over one connection of its own, answers where the request
+ * came from, as Lync does it. Nothing is sent again: TLS loses nothing.
+ *
+ * Commands, a line each:
+ *   bridge IP:PORT FROM-IP      connect there, and again whenever it is lost
+ *   watch FROM TO RATE          users of these pairs subscribe
+ *   refresh FROM TO RATE, leave FROM TO RATE      in these dialogs
+ *   grant SECONDS               for subscriptions of contacts from now on
+ *   spread START RATE           instead: so that the next ones are refreshed
+ *                               one after the other, in START seconds or later
+ *   forget                      dialogs as watcher: the bridge has lost them
+ *   stats
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load.h"
+#include "sip_load.h"
+
+enum { TAG = 24, ROOM = 8192, MARGIN_SHARE = 8 };
+
+enum { NONE, ASKED, LIVE, LEAVING };
+
+struct dialog { /* of a Lync user who watches */
+	char tag[TAG];
+	uint16_t cseq, heard;
+	uint8_t state;
+	bool open;	/* the last NOTIFY said so */
+	bool unanswered;
+};
+
+struct count {
+	size_t asked, answered, failed; /* SUBSCRIBEs of ours */
+	size_t live, open, ended, notifies; /* dialogs of ours; their NOTIFYs */
+	size_t begun, refreshed, left;	/* SUBSCRIBEs of the bridge */
+	size_t told, told_ok, told_bad;	/* NOTIFYs of ours */
+	size_t strange, connects;
+};
+
+static struct edge {
+	struct load load;
+	struct load_conn *bridge;
+	struct load_conn later; /* what waits for it */
+	char to[64], from[64];
+	const char *fqdn, *bridge_fqdn;
+	double again;
+	struct load_work watch, refresh, leave;
+	struct dialog *dialogs;
+	struct count n;
+	int status; /* the last one that was no 200 */
+	long grant;
+	double spread_at, spread_rate;
+	size_t branch, spread_n;
+	char text[ROOM * 2];
+} edge;
+
+/* ----------------------------------------------------------- presentity -- */
+
+/* Route entries as Lync signs them (lync-sip.md 1.6): the Edge's with a key
+ * that few differ in, the pool's with the user's connection. */
+static int routes(char *to, size_t n, const char *head, uint32_t dialog,
+		  uint32_t user, bool pool_first)
+{
+	char edge_route[700], pool[400], key[401];
+
+	memset(key, 'a' + (int)(user % 4), sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	snprintf(edge_route, sizeof(edge_route), "%s: <sip:%s:5061;"
+		 "transport=tls;lr;ms-key-info=%s;ms-route-sig=dmQ7xN2c1oP0aZ"
+		 "kqbb92pV1s0QyT9mUe%u>;tag=%08X\r\n", head, edge.fqdn, key,
+		 user % 4, dialog);
+	snprintf(pool, sizeof(pool), "%s: <sip:pool1.%s:5061;transport=tls;"
+		 "opaque=state:F:Ci.R%x;lr;ms-route-sig=hb8Jm2s9Xw%08x>;"
+		 "ms-rrsig=hbq0Rr11Tz;tag=%08X\r\n", head,
+		 edge.load.user_domain, user, load_mix(user),
+		 load_mix(dialog));
+	return snprintf(to, n, "%s%s", pool_first ? pool : edge_route,
+			pool_first ? edge_route : pool);
+}
+
+static void put(struct load_conn *c, int n, size_t size)
+{
+	if (n < 0 || (size_t)n >= size)
+		load_die("message too long");
+	load_write(c, edge.text, (size_t)n);
+}
+
+/* Where requests of ours go. */
+static struct load_conn *standing(void)
+{
+	struct load_conn *c = edge.bridge;
+
+	return c && !c->connecting && !c->handshaking ? c : &edge.later;
+}
+
+/* status line and what is taken from the request; returns its length */
+static int answer_head(const struct sip_message *m, const char *status,
+		       uint32_t tag)
+{
+	int n = snprintf(edge.text, ROOM, "SIP/2.0 %s\r\n", status);
+
+	for (int i = 0; i < m->via_n; i++)
+		n += snprintf(edge.text + n, ROOM - (size_t)n, "%.*s\r\n",
+			      m->via[i].n, m->via[i].p);
+	n += snprintf(edge.text + n, ROOM - (size_t)n, "From: %.*s\r\n"
+		      "To: %.*s", m->from.n, m->from.p, m->to.n, m->to.p);
+	if (tag)
+		n += snprintf(edge.text + n, ROOM - (size_t)n, ";tag=%08X",
+			      tag);
+	return n + snprintf(edge.text + n, ROOM - (size_t)n, "\r\nCall-ID: %.*s"
+			    "\r\nCSeq: %.*s\r\n", m->call_id.n, m->call_id.p,
+			    m->cseq.n, m->cseq.p);
+}
+
+static void answer(struct load_conn *c, const struct sip_message *m)
+{
+	int n = answer_head(m, "200 OK", 0);
+
+	n += snprintf(edge.text + n, ROOM, "Server: RTC/5.0\r\n"
+		      "Content-Length: 0\r\n\r\n");
+	put(c, n, ROOM);
+}
+
+/* A grant after which the bridge refreshes when its turn has come. */
+static long spread(void)
+{
+	double wait = edge.spread_at - edge.load.now +
+		      (double)edge.spread_n++ / edge.spread_rate;
+
+	if (wait < 120)
+		wait = 120;
+	return (long)(wait * MARGIN_SHARE / (MARGIN_SHARE - 1));
+}
+
+static void notify(const struct sip_message *m, uint32_t tag, long expires)
+{
+	struct sip_span to = m->from, from = m->to, uri = m->contact;
+	const char *end = memchr(from.p, ';', (size_t)from.n);
+	char body[600], state[64];
+	int n, body_n = 0;
+
+	if (end && memchr(from.p, '>', (size_t)from.n) < (void *)end)
+		from.n = (int)(end - from.p);
+	snprintf(state, sizeof(state), expires ? "active;expires=%ld" :
+		 "terminated;reason=timeout", expires);
+	end = memchr(uri.p, '>', (size_t)uri.n);
+	uri = (struct sip_span){uri.p + 1, end ? (int)(end - uri.p) - 1 : 0};
+	if (expires)
+		body_n = snprintf(body, sizeof(body),
+			"<?xml version=\"1.0\"?>\n<presence xmlns=\"urn:ietf:"
+			"params:xml:ns:pidf\" entity=\"sip:lync@%s\"><tuple id="
+			"\"0\"><status><basic>open</basic></status></tuple>"
+			"</presence>",
+			edge.load.user_domain);
+	n = snprintf(edge.text, sizeof(edge.text), "NOTIFY %.*s SIP/2.0\r\n"
+		"Via: SIP/2.0/TLS %s:5061;branch=z9hG4bKn%zx\r\nMax-Forwards: "
+		"68\r\nFrom: %.*s;tag=%08X\r\nTo: %.*s\r\nCall-ID: %.*s\r\n"
+		"CSeq: %d NOTIFY\r\nContact: <sip:pool1.%s:5061;transport=tls>"
+		"\r\nEvent: presence\r\nSubscription-State: %s\r\n"
+		"%sContent-Length: %d\r\n\r\n%.*s",
+		uri.n, uri.p, edge.fqdn, ++edge.branch, from.n, from.p, tag,
+		to.n, to.p, m->call_id.n, m->call_id.p, atoi(m->cseq.p),
+		edge.load.user_domain, state,
+		body_n ? "Content-Type: application/pidf+xml\r\n" : "", body_n,
+		body_n, body);
+	put(standing(), n, sizeof(edge.text));
+	edge.n.told++;
+}
+
+static void subscribed(struct load_conn *c, const struct sip_message *m)
+{
+	uint32_t tag = sip_hash(m->call_id, 2166136261u);
+	uint32_t user = sip_hash(m->to, 1) % (uint32_t)edge.load.users;
+	bool first = sip_tag_of(m->to).n == 0;
+	long expires = !m->expires ? 0 : edge.spread_rate > 0 && first ?
+		       spread() : edge.grant;
+	int n = answer_head(m, "200 OK", first ? tag : 0);
+
+	if (first)
+		n += routes(edge.text + n, ROOM, "Record-Route", tag, user,
+			    true);
+	for (int i = 0; first && i < m->route_n; i++)
+		n += snprintf(edge.text + n, ROOM, "%.*s\r\n", m->route[i].n,
+			      m->route[i].p);
+	n += snprintf(edge.text + n, ROOM, "Contact: <sip:pool1.%s:5061;"
+		      "transport=tls>\r\nExpires: %ld\r\nServer: RTC/5.0\r\n"
+		      "Content-Length: 0\r\n\r\n", edge.load.user_domain,
+		      expires);
+	put(c, n, sizeof(edge.text));
+	if (first)
+		edge.n.begun++;
+	else if (expires)
+		edge.n.refreshed++;
+	else
+		edge.n.left++;
+	notify(m, tag, expires);
+}
+
+/* -------------------------------------------------------------- watcher -- */
+
+static void subscribe(size_t i, long expires)
+{
+	struct dialog *d = &edge.dialogs[i];
+	char user[LOAD_NAME_MAX], contact[LOAD_NAME_MAX], tag[TAG + 8] = "";
+	char rr[1200] = "";
+	uint32_t u = (uint32_t)load_user_of(&edge.load, i);
+	uint32_t v = (uint32_t)i;
+	int n;
+
+	load_user(&edge.load, user, u);
+	load_contact(&edge.load, contact, load_contact_of(&edge.load, i));
+	if (d->tag[0])
+		snprintf(tag, sizeof(tag), ";tag=%s", d->tag);
+	else
+		routes(rr, sizeof(rr), "Record-Route", load_mix(v), u, false);
+	n = snprintf(edge.text, sizeof(edge.text), "SUBSCRIBE sip:%s SIP/2.0"
+		"\r\n%sVia: SIP/2.0/TLS %s:5061;branch=z9hG4bKs%zx\r\n"
+		"Max-Forwards: 67\r\nFrom: \"Firstname Lastname\"<sip:%s>;"
+		"epid=%08x11;tag=%08x\r\nTo: <sip:%s>%s\r\nCall-ID: %08x%08x"
+		"%08x%08x\r\nCSeq: %d SUBSCRIBE\r\nContact: <sip:%s;opaque="
+		"user:epid:Qm9iIGlz%08xhcmUgYWdhaQAA;gruu>\r\nEvent: presence"
+		"\r\nAccept: application/msrtc-event-categories+xml, "
+		"application/xpidf+xml, text/xml+msrtc.pidf, "
+		"application/pidf+xml\r\nUser-Agent: UCCAPI/15.0\r\n"
+		"Expires: %ld\r\nContent-Length: 0\r\n\r\n",
+		contact, rr, edge.fqdn, ++edge.branch, user, load_mix(u + 7),
+		load_mix(v + 9), contact, tag, v, load_mix(v + 1),
+		load_mix(v + 2), load_mix(v + 3), ++d->cseq, user,
+		load_mix(u + 13), expires);
+	put(edge.bridge, n, sizeof(edge.text));
+	edge.n.asked++;
+	d->unanswered = true;
+}
+
+static struct dialog *dialog_of(const struct sip_message *m)
+{
+	char digits[9] = "";
+	size_t i;
+
+	if (m->call_id.n != 32)
+		return NULL;
+	memcpy(digits, m->call_id.p, 8);
+	i = strtoul(digits, NULL, 16);
+	return i < edge.load.pairs ? &edge.dialogs[i] : NULL;
+}
+
+static void set(struct dialog *d, uint8_t state, bool open)
+{
+	edge.n.live -= d->state == LIVE || d->state == LEAVING;
+	edge.n.open -= d->open;
+	d->state = state;
+	d->open = open;
+	edge.n.live += state == LIVE || state == LEAVING;
+	edge.n.open += open;
+}
+
+static void gone(struct dialog *d)
+{
+	set(d, NONE, false);
+	*d = (struct dialog){.unanswered = d->unanswered};
+}
+
+static void heard(struct load_conn *c, const struct sip_message *m)
+{
+	struct dialog *d = dialog_of(m);
+	long cseq = atol(m->cseq.p);
+
+	answer(c, m);
+	edge.n.notifies++;
+	if (!d || d->state == NONE || cseq <= d->heard) {
+		edge.n.strange++;
+		return;
+	}
+	d->heard = (uint16_t)cseq;
+	if (m->terminated) {
+		edge.n.ended++;
+		gone(d);
+	}
+	else
+		set(d, d->state, sip_has(m->body, ">open<") ||
+				 sip_has(m->body, "<availability>3500<"));
+}
+
+static void learn(struct dialog *d, const struct sip_message *m)
+{
+	struct sip_span tag = sip_tag_of(m->to);
+
+	if (!tag.n || tag.n >= TAG) {
+		edge.n.strange++;
+		return;
+	}
+	memcpy(d->tag, tag.p, (size_t)tag.n);
+	d->tag[tag.n] = '\0';
+	if (d->state == ASKED)
+		set(d, LIVE, d->open);
+}
+
+static void answered(const struct sip_message *m)
+{
+	int status = atoi(m->line.p + 8);
+	struct dialog *d;
+
+	if (status < 200)
+		return;
+	if (status != 200)
+		edge.status = status;
+	if (sip_has(m->cseq, "NOTIFY")) {
+		*(status == 200 ? &edge.n.told_ok : &edge.n.told_bad) += 1;
+		return;
+	}
+	d = dialog_of(m);
+	if (!d || !d->unanswered) {
+		edge.n.strange++;
+		return;
+	}
+	d->unanswered = false;
+	edge.n.answered++;
+	if (status == 200 && d->state != NONE)
+		learn(d, m);
+	else if (status != 200) {
+		edge.n.failed++;
+		gone(d);
+	}
+}
+
+/* ---------------------------------------------------------- connections -- */
+
+static void take(struct load_conn *c, const struct sip_message *m)
+{
+	if (m->line.n > 8 && !memcmp(m->line.p, "SIP/2.0 ", 8))
+		answered(m);
+	else if (m->line.n > 10 && !memcmp(m->line.p, "SUBSCRIBE ", 10))
+		subscribed(c, m);
+	else if (m->line.n > 7 && !memcmp(m->line.p, "NOTIFY ", 7))
+		heard(c, m);
+	else
+		answer(c, m); /* OPTIONS */
+}
+
+static size_t on_data(struct load_conn *c)
+{
+	size_t at = 0, n;
+	struct sip_message m;
+
+	for (;;) {
+		while (at < c->in_n && strchr("\r\n", c->in[at]))
+			at++;
+		n = sip_read(&m, c->in + at, c->in_n - at);
+		if (!n)
+			return at;
+		take(c, &m);
+		if (c->gone)
+			return 0;
+		at += n;
+	}
+}
+
+static void accepted(struct load_conn *c)
+{
+	c->on_data = on_data;
+	load_tls(c, true, NULL);
+}
+
+static void bridge_open(struct load_conn *c)
+{
+	if (!c->ssl)
+		load_tls(c, false, edge.bridge_fqdn);
+	else
+		edge.n.connects++;
+	if (c->ssl && !c->handshaking) {
+		load_write(c, edge.later.out, edge.later.out_n);
+		edge.later.out_n = 0;
+	}
+}
+
+static void bridge_gone(struct load_conn *c)
+{
+	if (c == edge.bridge)
+		edge.bridge = NULL;
+}
+
+static void connect_bridge(void)
+{
+	edge.again = edge.load.now + 0.2;
+	edge.bridge = load_connect(&edge.load, edge.from, edge.to);
+	edge.bridge->on_data = on_data;
+	edge.bridge->on_open = bridge_open;
+	edge.bridge->on_close = bridge_gone;
+	if (edge.bridge->gone)
+		edge.bridge = NULL;
+}
+
+static bool ready(void)
+{
+	return edge.bridge && !load_slow(edge.bridge);
+}
+
+static void on_tick(struct load *l)
+{
+	size_t i;
+
+	if (!edge.bridge && edge.to[0] && l->now >= edge.again)
+		connect_bridge();
+	while (ready() && load_work_take(&edge.watch, l, edge.n.asked -
+					 edge.n.answered, &i)) {
+		gone(&edge.dialogs[i]);
+		set(&edge.dialogs[i], ASKED, false);
+		subscribe(i, 28800);
+	}
+	while (ready() && load_work_take(&edge.refresh, l, edge.n.asked -
+					 edge.n.answered, &i))
+		if (edge.dialogs[i].state == LIVE)
+			subscribe(i, 28800);
+	while (ready() && load_work_take(&edge.leave, l, edge.n.asked -
+					 edge.n.answered, &i))
+		if (edge.dialogs[i].state == LIVE) {
+			set(&edge.dialogs[i], LEAVING, false);
+			subscribe(i, 0);
+		}
+}
+
+/* ------------------------------------------------------------- commands -- */
+
+static void stats(struct load_conn *c)
+{
+	const struct count *n = &edge.n;
+
+	load_say(c, "stats asked=%zu answered=%zu failed=%zu live=%zu open=%zu "
+		 "ended=%zu notifies=%zu begun=%zu refreshed=%zu left=%zu "
+		 "told=%zu told_ok=%zu told_bad=%zu strange=%zu connects=%zu "
+		 "status=%d connected=%d\n", n->asked, n->answered, n->failed,
+		 n->live, n->open, n->ended, n->notifies, n->begun,
+		 n->refreshed, n->left, n->told, n->told_ok, n->told_bad,
+		 n->strange, n->connects, edge.status,
+		 edge.bridge && !load_slow(edge.bridge));
+}
+
+static void forget(void)
+{
+	for (size_t i = 0; i < edge.load.pairs; i++) {
+		gone(&edge.dialogs[i]);
+		edge.dialogs[i].unanswered = false;
+	}
+	edge.n.answered = edge.n.asked;
+}
+
+static void on_command(struct load *l, struct load_conn *c, const char *line)
+{
+	size_t from, to;
+	double rate, at;
+
+	if (sscanf(line, "watch %zu %zu %lf", &from, &to, &rate) == 3)
+		load_work_set(&edge.watch, l, from, to, rate);
+	else if (sscanf(line, "refresh %zu %zu %lf", &from, &to, &rate) == 3)
+		load_work_set(&edge.refresh, l, from, to, rate);
+	else if (sscanf(line, "leave %zu %zu %lf", &from, &to, &rate) == 3)
+		load_work_set(&edge.leave, l, from, to, rate);
+	else if (sscanf(line, "spread %lf %lf", &at, &rate) == 2) {
+		edge.spread_at = l->now + at;
+		edge.spread_rate = rate;
+		edge.spread_n = 0;
+	}
+	else if (sscanf(line, "grant %ld", &edge.grant) == 1)
+		edge.spread_rate = 0;
+	else if (sscanf(line, "bridge %63s %63s", edge.to, edge.from) == 2)
+		edge.again = 0;
+	else if (!strcmp(line, "forget"))
+		forget();
+	else if (!strcmp(line, "stats"))
+		stats(c);
+	else
+		load_die("no command: %s", line);
+}
+
+int main(int argc, char **argv)
+{
+	struct load *l = &edge.load;
+
+	(void)argc;
+	l->on_command = on_command;
+	l->on_tick = on_tick;
+	load_start(l, argv + 1);
+	edge.fqdn = load_option(argv, "fqdn", NULL);
+	edge.bridge_fqdn = load_option(argv, "bridge_fqdn", NULL);
+	edge.grant = 28800;
+	edge.watch.window = edge.refresh.window = edge.leave.window =
+		strtoul(load_option(argv, "window", "400"), NULL, 10);
+	edge.dialogs = calloc(l->pairs, sizeof(*edge.dialogs));
+	if (!edge.dialogs)
+		load_die("no memory");
+	load_listen(l, load_option(argv, "listen", NULL), accepted);
+	load_run(l);
+	return 0;
+}

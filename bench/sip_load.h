@@ -1,0 +1,37 @@
+/*
+ * sip_load.h: as much of SIP as a load partner reads.
+ * SPDX-License-Identifier: MIT
+ *
+ * Texts are the received bytes, which stay where they are.
+ */
+#ifndef SIP_LOAD_H
+#define SIP_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SIP_LINES = 16 };
+
+struct sip_span {
+	const char *p;
+	int n;
+};
+
+struct sip_message {
+	struct sip_span line, from, to, call_id, cseq, contact, body;
+	struct sip_span via[SIP_LINES], route[SIP_LINES]; /* whole lines */
+	int via_n, route_n;
+	long expires; /* -1: not said */
+	size_t body_n;
+	bool terminated;
+};
+
+/* How long it is; 0: not whole yet. What is not SIP ends the program. */
+size_t sip_read(struct sip_message *m, const char *p, size_t n);
+bool sip_has(struct sip_span s, const char *what);
+/* The value of a tag, or empty. */
+struct sip_span sip_tag_of(struct sip_span v);
+uint32_t sip_hash(struct sip_span s, uint32_t h);
+
+#endif

@@ -1,0 +1,486 @@
+/*
+ * xmpp_load.c: the servers of all partners of bench/scale.lua: subscribe,
+ * approve, and answer probes, for each contact of each pair.
+ * SPDX-License-Identifier: MIT
+ *
+ * For each partner's domain one stream to the gateway (STARTTLS, SASL
+ * EXTERNAL), and those that the gateway opens to us. Whatever arrives is
+ * answered without state; what a pair has been told is kept in one byte.
+ *
+ * Commands, a line each:
+ *   gateway IP:PORT FROM-IP     connect there, and again whenever it is lost
+ *   subscribe FROM TO RATE      contacts of these pairs; pairs in this order
+ *   unsubscribe FROM TO RATE, deny FROM TO RATE
+ *   show FROM TO RATE           the contacts' presence
+ *   reset                       what the pairs were told
+ *   stats
+ */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load.h"
+
+enum { TEXT = 2048 };
+
+/* Of a pair. */
+enum { SUBSCRIBED = 1, AVAILABLE = 2, ASKED = 4 };
+
+/* A stream, by what is waited for. */
+enum { OPENING, STARTING, OPENING_TLS, AUTHENTICATING, OPENING_LAST, UP };
+
+struct count {
+	size_t sent, subscribed, available, asked; /* pairs, but for sent */
+	size_t stanzas, probes, unsubscribed, unavailable, errors;
+	size_t strange, twice, up, streams, done;
+};
+
+static struct xmpp {
+	struct load load;
+	struct load_conn **out; /* of each partner */
+	double *again;
+	char to[64], from[64];
+	struct load_work subscribe, unsubscribe, deny, show;
+	uint8_t *pairs;
+	struct count n;
+	char error[256];
+} xmpp;
+
+struct element {
+	const char *p;
+	size_t n, head; /* head: up to the first ">" */
+	char name[32], type[24], from[LOAD_NAME_MAX], to[LOAD_NAME_MAX];
+};
+
+/* -------------------------------------------------------------- reading -- */
+
+/* As Prosody writes it: attributes in single quotes. */
+static void attribute(char *to, size_t n, const struct element *e,
+		      const char *name)
+{
+	char what[24];
+	const char *p, *end;
+
+	snprintf(what, sizeof(what), " %s='", name);
+	p = memmem(e->p, e->head, what, strlen(what));
+	to[0] = '\0';
+	if (!p)
+		return;
+	p += strlen(what);
+	end = memchr(p, '\'', (size_t)(e->p + e->head - p));
+	if (!end || (size_t)(end - p) >= n)
+		load_die("attribute: %.*s", (int)e->head, e->p);
+	memcpy(to, p, (size_t)(end - p));
+	to[end - p] = '\0';
+}
+
+static const char *tag_end(const char *p, const char *end)
+{
+	char quote = 0;
+
+	for (; p < end; p++)
+		if (quote)
+			quote = *p == quote ? 0 : quote;
+		else if (*p == '\'' || *p == '"')
+			quote = *p;
+		else if (*p == '>')
+			return p;
+	return NULL;
+}
+
+/* The element at p, up to its end; false: not whole yet. A stream's header is
+ * one, too. */
+static bool read_element(struct element *e, const char *p, const char *end)
+{
+	const char *at = p, *close;
+	int depth = 0;
+
+	*e = (struct element){.p = p};
+	do {
+		at = memchr(at, '<', (size_t)(end - at));
+		close = at ? tag_end(at, end) : NULL;
+		if (!close)
+			return false;
+		if (!e->head)
+			e->head = (size_t)(close - p) + 1;
+		if (at[1] == '/')
+			depth--;
+		else if (close[-1] != '/')
+			depth++;
+		at = close + 1;
+	} while (depth > 0 && strncmp(p, "<stream:stream", 14) && p[1] != '?');
+	e->n = (size_t)(at - p);
+	sscanf(p + 1, "%31[^ \t\r\n>/]", e->name);
+	attribute(e->type, sizeof(e->type), e, "type");
+	attribute(e->from, sizeof(e->from), e, "from");
+	attribute(e->to, sizeof(e->to), e, "to");
+	return true;
+}
+
+static bool holds(const struct element *e, const char *what)
+{
+	return memmem(e->p, e->n, what, strlen(what));
+}
+
+/* --------------------------------------------------------------- stanzas -- */
+
+static size_t partner_of(const char *address)
+{
+	const char *at = strchr(address, '@');
+	size_t n = LOAD_NOBODY;
+
+	sscanf(at ? at + 1 : address, "p%zu.", &n);
+	return n < xmpp.load.partners ? n : LOAD_NOBODY;
+}
+
+/* From a contact to a user; the other way only against one of our own kind,
+ * which shows how fast we are. */
+static void say(const char *contact, const char *user, const char *type)
+{
+	size_t partner = partner_of(contact);
+	struct load_conn *c;
+
+	if (partner == LOAD_NOBODY)
+		partner = partner_of(user);
+	c = partner == LOAD_NOBODY ? NULL : xmpp.out[partner];
+	if (!c || c->step != UP)
+		load_die("no stream for %s", contact);
+	if (type)
+		load_say(c, "<presence type='%s' from='%s' to='%s'/>", type,
+			 contact, user);
+	else
+		load_say(c, "<presence from='%s/orchard' to='%s'><priority>5"
+			 "</priority></presence>", contact, user);
+}
+
+static void mark(const struct element *e, uint8_t bit, size_t *n)
+{
+	size_t i = load_pair(&xmpp.load, e->to, e->from);
+
+	if (i == LOAD_NOBODY)
+		i = load_pair(&xmpp.load, e->from, e->to);
+	if (i == LOAD_NOBODY) {
+		xmpp.n.strange++;
+		return;
+	}
+	if (xmpp.pairs[i] & bit)
+		xmpp.n.twice++;
+	else
+		++*n;
+	xmpp.pairs[i] |= bit;
+}
+
+static void unmark(const struct element *e, uint8_t bit, size_t *n)
+{
+	size_t i = load_pair(&xmpp.load, e->to, e->from);
+
+	if (i == LOAD_NOBODY || !(xmpp.pairs[i] & bit))
+		return;
+	xmpp.pairs[i] = (uint8_t)(xmpp.pairs[i] & ~bit);
+	--*n;
+}
+
+static void presence(const struct element *e)
+{
+	if (!e->type[0])
+		mark(e, AVAILABLE, &xmpp.n.available);
+	else if (!strcmp(e->type, "unavailable")) {
+		xmpp.n.unavailable++;
+		unmark(e, AVAILABLE, &xmpp.n.available);
+	}
+	else if (!strcmp(e->type, "subscribed"))
+		mark(e, SUBSCRIBED, &xmpp.n.subscribed);
+	else if (!strcmp(e->type, "unsubscribed")) {
+		xmpp.n.unsubscribed++;
+		unmark(e, SUBSCRIBED, &xmpp.n.subscribed);
+	}
+	else if (!strcmp(e->type, "subscribe")) {
+		mark(e, ASKED, &xmpp.n.asked);
+		say(e->to, e->from, "subscribed");
+		say(e->to, e->from, NULL);
+	}
+	else if (!strcmp(e->type, "probe")) {
+		xmpp.n.probes++;
+		say(e->to, e->from, NULL);
+	}
+	else if (!strcmp(e->type, "error")) {
+		xmpp.n.errors++;
+		snprintf(xmpp.error, sizeof(xmpp.error), "%.*s", (int)e->n,
+			 e->p);
+	}
+}
+
+static void stanza(struct load_conn *c, const struct element *e)
+{
+	char id[64];
+
+	xmpp.n.stanzas++;
+	if (!strcmp(e->name, "presence"))
+		presence(e);
+	else if (!strcmp(e->name, "iq") && !strcmp(e->type, "get")) {
+		attribute(id, sizeof(id), e, "id");
+		c = xmpp.out[partner_of(e->to)];
+		if (c && c->step == UP)
+			load_say(c, "<iq type='result' id='%s' from='%s' to='%s"
+				 "'/>", id, e->to, e->from);
+	}
+}
+
+/* --------------------------------------------------------------- streams -- */
+
+static void domain_of(char name[LOAD_NAME_MAX], size_t partner)
+{
+	snprintf(name, LOAD_NAME_MAX, "p%zu.%s", partner,
+		 xmpp.load.contact_domain);
+}
+
+static void header(struct load_conn *c, const char *from, const char *to)
+{
+	load_say(c, "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+		 "xmlns:stream='http://etherx.jabber.org/streams' xmlns:db="
+		 "'jabber:server:dialback' version='1.0' xml:lang='en' "
+		 "%s from='%s' to='%s'>", c->server ? "id='load'" : "", from,
+		 to);
+}
+
+static void open_out(struct load_conn *c)
+{
+	char name[LOAD_NAME_MAX];
+
+	domain_of(name, (size_t)((struct load_conn **)c->arg - xmpp.out));
+	header(c, name, xmpp.load.user_domain);
+	c->step = c->ssl ? OPENING_TLS : OPENING;
+}
+
+static void authenticate(struct load_conn *c)
+{
+	char name[LOAD_NAME_MAX], text[2 * LOAD_NAME_MAX];
+
+	domain_of(name, (size_t)((struct load_conn **)c->arg - xmpp.out));
+	EVP_EncodeBlock((unsigned char *)text, (unsigned char *)name,
+			(int)strlen(name));
+	load_say(c, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism="
+		 "'EXTERNAL'>%s</auth>", text);
+	c->step = AUTHENTICATING;
+}
+
+/* What the gateway says on a stream of ours. */
+static void take_out(struct load_conn *c, const struct element *e)
+{
+	if (!strcmp(e->name, "stream:features")) {
+		if (c->step == OPENING && holds(e, "<starttls")) {
+			load_say(c, "<starttls xmlns='urn:ietf:params:xml:ns:"
+				 "xmpp-tls'/>");
+			c->step = STARTING;
+		}
+		else if (c->step == OPENING_TLS && holds(e, "EXTERNAL"))
+			authenticate(c);
+		else if (c->step == OPENING_LAST) {
+			c->step = UP;
+			xmpp.n.up++;
+		}
+		else
+			load_die("features: %.*s", (int)e->n, e->p);
+	}
+	else if (!strcmp(e->name, "proceed"))
+		load_tls(c, false, xmpp.load.user_domain);
+	else if (!strcmp(e->name, "success")) {
+		open_out(c);
+		c->step = OPENING_LAST;
+	}
+	else if (!strcmp(e->name, "failure") ||
+		 !strcmp(e->name, "stream:error"))
+		fprintf(stderr, "stream: %.*s\n", (int)e->n, e->p);
+	else
+		stanza(c, e);
+}
+
+static void features(struct load_conn *c, const struct element *e)
+{
+	header(c, e->to, e->from);
+	load_say(c, "<stream:features>%s</stream:features>",
+		 !c->ssl ? "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'>"
+		 "<required/></starttls>" : c->step == UP ? "" :
+		 "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
+		 "<mechanism>EXTERNAL</mechanism></mechanisms>");
+}
+
+/* What it says on one of its own. */
+static void take_in(struct load_conn *c, const struct element *e)
+{
+	if (!strcmp(e->name, "stream:stream"))
+		features(c, e);
+	else if (!strcmp(e->name, "starttls")) {
+		load_say(c, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
+			 "/>");
+		load_tls(c, true, NULL);
+	}
+	else if (!strcmp(e->name, "auth")) {
+		load_say(c, "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+			 "/>");
+		c->step = UP;
+		xmpp.n.streams++;
+	}
+	else if (c->step == UP)
+		stanza(c, e);
+}
+
+static size_t on_data(struct load_conn *c)
+{
+	const char *p = c->in, *end = c->in + c->in_n;
+	struct element e;
+
+	for (;;) {
+		while (p < end && strchr(" \t\r\n", *p))
+			p++;
+		if (p == end)
+			break;
+		if (!strncmp(p, "</stream:stream", 15)) {
+			load_say(c, "</stream:stream>");
+			load_close(c);
+			return 0;
+		}
+		if (!read_element(&e, p, end))
+			break;
+		if (e.name[0] != '?')
+			(c->server ? take_in : take_out)(c, &e);
+		if (c->gone || c->handshaking)
+			return 0;
+		p += e.n;
+	}
+	return (size_t)(p - c->in);
+}
+
+static void accepted(struct load_conn *c)
+{
+	c->on_data = on_data;
+}
+
+static void out_gone(struct load_conn *c)
+{
+	if (c->step == UP)
+		xmpp.n.up--;
+	*(struct load_conn **)c->arg = NULL;
+}
+
+static void connect_out(size_t i)
+{
+	struct load_conn *c = load_connect(&xmpp.load, xmpp.from, xmpp.to);
+
+	xmpp.again[i] = xmpp.load.now + 0.5;
+	if (c->gone)
+		return;
+	c->on_data = on_data;
+	c->on_open = open_out;
+	c->on_close = out_gone;
+	c->arg = &xmpp.out[i];
+	xmpp.out[i] = c;
+}
+
+/* ------------------------------------------------------------------ work -- */
+
+static bool ready(void)
+{
+	for (size_t i = 0; i < xmpp.load.partners; i++)
+		if (!xmpp.out[i] || xmpp.out[i]->step != UP ||
+		    load_slow(xmpp.out[i]))
+			return false;
+	return true;
+}
+
+/* type NULL: presence */
+static void work(struct load_work *w, size_t unanswered, const char *type)
+{
+	char user[LOAD_NAME_MAX], contact[LOAD_NAME_MAX];
+	struct load *l = &xmpp.load;
+	size_t i;
+
+	while (ready() && load_work_take(w, l, unanswered, &i)) {
+		load_user(l, user, load_user_of(l, i));
+		load_contact(l, contact, load_contact_of(l, i));
+		say(contact, user, type);
+		if (w == &xmpp.subscribe)
+			unanswered++, xmpp.n.sent++;
+		else
+			xmpp.n.done++;
+	}
+}
+
+static void on_tick(struct load *l)
+{
+	for (size_t i = 0; xmpp.to[0] && i < l->partners; i++)
+		if (!xmpp.out[i] && l->now >= xmpp.again[i])
+			connect_out(i);
+	work(&xmpp.subscribe, xmpp.n.sent - xmpp.n.subscribed, "subscribe");
+	work(&xmpp.unsubscribe, 0, "unsubscribe");
+	work(&xmpp.deny, 0, "unsubscribed");
+	work(&xmpp.show, 0, NULL);
+}
+
+static void stats(struct load_conn *c)
+{
+	const struct count *n = &xmpp.n;
+
+	load_say(c, "stats sent=%zu subscribed=%zu available=%zu asked=%zu "
+		 "stanzas=%zu probes=%zu unsubscribed=%zu unavailable=%zu "
+		 "errors=%zu strange=%zu twice=%zu up=%zu streams=%zu "
+		 "done=%zu\n", n->sent, n->subscribed, n->available, n->asked,
+		 n->stanzas, n->probes, n->unsubscribed, n->unavailable,
+		 n->errors, n->strange, n->twice, n->up, n->streams,
+		 n->done);
+}
+
+static void on_command(struct load *l, struct load_conn *c, const char *line)
+{
+	static const struct {
+		const char *name;
+		struct load_work *work;
+	} works[] = {{"subscribe", &xmpp.subscribe},
+		     {"unsubscribe", &xmpp.unsubscribe},
+		     {"deny", &xmpp.deny},
+		     {"show", &xmpp.show}};
+	char word[24] = "";
+	size_t from, to;
+	double rate;
+
+	if (sscanf(line, "%23s %zu %zu %lf", word, &from, &to, &rate) == 4) {
+		for (size_t i = 0; i < 4; i++)
+			if (!strcmp(word, works[i].name)) {
+				load_work_set(works[i].work, l, from, to, rate);
+				return;
+			}
+	}
+	if (sscanf(line, "gateway %63s %63s", xmpp.to, xmpp.from) == 2)
+		return;
+	if (!strcmp(line, "reset")) {
+		memset(xmpp.pairs, 0, l->pairs);
+		xmpp.n = (struct count){.up = xmpp.n.up};
+	}
+	else if (!strcmp(line, "error"))
+		load_say(c, "%s\n", xmpp.error);
+	else if (!strcmp(line, "stats"))
+		stats(c);
+	else
+		load_die("no command: %s", line);
+}
+
+int main(int argc, char **argv)
+{
+	struct load *l = &xmpp.load;
+
+	(void)argc;
+	l->on_command = on_command;
+	l->on_tick = on_tick;
+	load_start(l, argv + 1);
+	xmpp.out = calloc(l->partners, sizeof(*xmpp.out));
+	xmpp.again = calloc(l->partners, sizeof(*xmpp.again));
+	xmpp.pairs = calloc(l->pairs, 1);
+	xmpp.subscribe.window =
+		strtoul(load_option(argv, "window", "400"), NULL, 10);
+	if (!xmpp.out || !xmpp.again || !xmpp.pairs)
+		load_die("no memory");
+	load_listen(l, load_option(argv, "listen", NULL), accepted);
+	load_run(l);
+	return 0;
+}
