@@ -12,6 +12,7 @@ local getuid = require "util.pposix".getuid;
 local paths = require "util.paths";
 
 local compat = module:require "compat";
+local program = module:require "program";
 
 local prosody, package = prosody, package;
 local load_certificate, new_context = ssl.loadcertificate, ssl.newcontext;
@@ -20,10 +21,6 @@ local shell = {
 	now = os.time; load_certificate = load_certificate; new_context = new_context; to_ascii = idna_to_ascii;
 	id = require "util.id".medium; modules = compat.modules_of;
 };
-
-local function quote(text)
-	return "'"..text:gsub("'", "'\\''").."'";
-end
 
 -- What Prosody would log meanwhile goes to the terminal, into our output; check says it in its own words.
 function shell.quiet()
@@ -39,23 +36,18 @@ function shell.read(path)
 	return text;
 end
 
--- Output (both streams) and exit status; nothing can ask anybody.
-function shell.run(command)
-	local f = io.popen("LC_ALL=C "..command.." </dev/null 2>&1", "r");
-	if not f then return "", 127; end
-	local output = f:read(256 * 1024) or "";
-	local _, _, status = f:close();
-	return output, status;
-end
-
 -- Prosody's user, where we are root and the server will not be; else nil.
 local function other_user()
 	if getuid() ~= 0 or config.get("*", "run_as_root") == true then return nil; end
 	return tostring(config.get("*", "prosody_user") or "prosody");
 end
 
-local function as_user(user, command)
-	return ("runuser -u %s -- %s"):format(quote(user), command);
+-- Does test(1) say so, for Prosody's user? -> boolean; nil: test did not say
+local function test(what, path, user)
+	local argv = { "test"; what; path };
+	if user then argv = { "runuser"; "-u"; user; "--"; table.unpack(argv) }; end
+	local ok, _, status = program.run(argv);
+	if ok or status == 1 then return ok; end
 end
 
 -- May Prosody read it? -> boolean, why not
@@ -71,11 +63,8 @@ function shell.readable(path)
 		return false, err;
 	end
 	local user = other_user();
-	if user then
-		local _, status = shell.run(as_user(user, "test -r "..quote(path)));
-		if status == 1 then
-			return false, ("%s: the user %s may not read it"):format(path, user);
-		end
+	if user and test("-r", path, user) == false then
+		return false, ("%s: the user %s may not read it"):format(path, user);
 	end
 	return true;
 end
@@ -90,13 +79,6 @@ function shell.open_to_all(path)
 		directory = directory:match("^(.*)/[^/]*$");
 	end
 	return true;
-end
-
-local function executable(path)
-	local user = other_user();
-	local command = "test -x "..quote(path);
-	local _, status = shell.run(user and as_user(user, command) or command);
-	return status == 0;
 end
 
 -- ---- certificates of Prosody
@@ -259,11 +241,12 @@ local NO_ADDRESS, NO_FILE = "192.0.2.1:5061", "/nonexistent/lync-gateway-check";
 function shell.worker(core, seconds)
 	local facts = { core_version = core.version };
 	local so = package.searchpath("lync_gateway.core", package.cpath);
-	local real = so and shell.run("realpath "..quote(so)):match("^(/[^\n]*)") or so;
+	local _, resolved = program.run { "realpath"; so or "" };
+	local real = resolved:match("^(/[^\n]*)") or so;
 	local directory = real and real:match("^(.*)/");
 	facts.path = directory and paths.join(directory, "sipbridge-worker");
 	facts.found = facts.path ~= nil and lfs.attributes(facts.path, "mode") == "file";
-	facts.executable = facts.found and executable(facts.path);
+	facts.executable = facts.found and test("-x", facts.path, other_user()) == true;
 	if not facts.executable then return facts; end
 	local ok, bridge, _, text = pcall(core.bridge, { worker = facts.path; fqdn = "check.invalid";
 		listen = { NO_ADDRESS }; certificate = NO_FILE; key = NO_FILE; domains = {} });
@@ -296,10 +279,8 @@ function shell.storage(host)
 	end);
 	facts.opened, facts.error = ok, not ok and tostring(err) or nil;
 	if not ok or facts.driver ~= "internal" then return facts; end
-	local user, data = other_user(), prosody.paths.data;
-	local test = ("test -w %s"):format(quote(data));
-	local _, status = shell.run(user and as_user(user, test) or test);
-	if status ~= 0 then
+	local data = prosody.paths.data;
+	if not test("-w", data, other_user()) then
 		facts.opened, facts.error = false, data..": Prosody's user may not write there";
 	end
 	return facts;

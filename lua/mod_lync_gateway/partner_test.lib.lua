@@ -6,6 +6,7 @@ local json_encode = require "util.json".encode;
 local nameprep = require "util.encodings".stringprep.nameprep;
 local pton = require "util.net".pton;
 
+local arguments = module:require "arguments";
 local dial = module:require "partner_test_dial";
 local dns = module:require "partner_test_dns";
 local report = module:require "partner_test_report";
@@ -13,7 +14,8 @@ local tls = module:require "partner_test_tls";
 
 local partner_test = {};
 
-local TIMEOUT, TIMEOUT_MAX = 10, 120; -- seconds, for each step
+local TIMEOUT = 10; -- seconds, for each step
+local kinds = { host = "value"; timeout = 120; json = "flag" };
 
 partner_test.usage = [[
   partner test DOMAIN [--host HOST] [--timeout SECONDS] [--json]
@@ -22,45 +24,19 @@ partner_test.usage = [[
                            it in both directions; no message is sent
 ]];
 
-local options = {
-	["--host"] = function (parsed, value)
-		parsed.host = value;
-		return value ~= nil;
-	end;
-	["--timeout"] = function (parsed, value)
-		parsed.timeout = tonumber(value or "");
-		return parsed.timeout and parsed.timeout >= 1 and parsed.timeout <= TIMEOUT_MAX;
-	end;
-};
-
 -- args -> { domain, host, timeout, json } or nil, what is wrong
 local function parse(args)
-	local parsed, i = { timeout = TIMEOUT }, 1;
-	while args[i] do
-		local name, value = args[i]:match("^(%-%-%l+)=(.*)$");
-		name = name or args[i];
-		if name == "--json" then
-			parsed.json = true;
-		elseif options[name] then
-			if not value then
-				i = i + 1;
-				value = args[i];
-			end
-			if not options[name](parsed, value) then
-				return nil, ("%s: %s is not possible%s"):format(name, value or "nothing", name == "--timeout"
-					and (", 1 to %d seconds are"):format(TIMEOUT_MAX) or "");
-			end
-		elseif name:sub(1, 1) == "-" or parsed.domain then
-			return nil, "Unexpected argument: "..name;
-		else
-			parsed.domain = nameprep(name);
-			if not parsed.domain or not idna_to_ascii(parsed.domain) then
-				return nil, name.." is no domain";
-			end
-		end
-		i = i + 1;
+	local parsed, wrong = arguments.parse(args, kinds, 1);
+	if not parsed then
+		return nil, wrong;
+	elseif not parsed[1] then
+		return nil, "Which partner? Say its domain";
 	end
-	if not parsed.domain then return nil, "Which partner? Say its domain"; end
+	parsed.timeout = parsed.timeout or TIMEOUT;
+	parsed.domain = nameprep(parsed[1]);
+	if not parsed.domain or not idna_to_ascii(parsed.domain) then
+		return nil, parsed[1].." is no domain";
+	end
 	return parsed;
 end
 

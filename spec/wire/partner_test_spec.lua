@@ -256,7 +256,7 @@ describe("partner test", function ()
 		["another host"] = { { "fabrikam.com", "--host", "localhost" }, 1, "localhost does not have lync_gateway" };
 		["no domain"] = { {}, 2, "Which partner?" };
 		["two domains"] = { { "a.example", "b.example" }, 2, "Unexpected argument: b.example" };
-		["no time"] = { { "a.example", "--timeout", "0" }, 2, "--timeout: 0 is not possible, 1 to 120 seconds are" };
+		["no time"] = { { "a.example", "--timeout", "0" }, 2, "--timeout wants seconds, 1 to 120, not 0" };
 		["an unknown option"] = { { "a.example", "--fast" }, 2, "Unexpected argument: --fast" };
 	} do
 		it("says what it cannot do: " .. name, function ()
