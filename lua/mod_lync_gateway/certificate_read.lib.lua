@@ -2,9 +2,9 @@
 -- SPDX-License-Identifier: MIT
 
 local load_certificate = require "ssl.x509".load;
-local verify_identity = require "util.x509".verify_identity;
 local parse_time = require "util.datetime".parse;
 
+local certificates = module:require "certificates";
 local program = module:require "program";
 
 local read = {};
@@ -64,16 +64,14 @@ local function add_purposes(facts)
 	facts.is_ca = ok and output:find("CA:TRUE", 1, true) ~= nil;
 end
 
--- Names of subjectAltName, and nothing else: see certificates.lib.lua.
-local function alternative_names(cert)
+-- Host names of subjectAltName, for people, too.
+local function host_names(cert)
 	if cert.setencode then cert:setencode("utf8"); end
-	local names = cert:extensions()[oid_subjectaltname] or {};
-	local dns = {};
-	for i, name in ipairs(names.dNSName or {}) do
-		dns[i] = name:lower():gsub("[^%g]", "?"); -- for people, too
+	local names = {};
+	for i, name in ipairs((cert:extensions()[oid_subjectaltname] or {}).dNSName or {}) do
+		names[i] = name:lower():gsub("[^%g]", "?");
 	end
-	return dns, { extensions = function () return { [oid_subjectaltname] = names }; end;
-		subject = function () return {}; end };
+	return names;
 end
 
 -- PEM of one certificate -> facts, or nil
@@ -81,16 +79,14 @@ function read.certificate(pem)
 	local cert = load_certificate(pem);
 	if not cert then return nil; end
 	local key, key_type, key_bits = cert:pubkey();
-	local dns, named = alternative_names(cert);
 	local facts = {
-		pem = pem; public_key = key; key_type = key_type:lower(); key_bits = key_bits; names = dns;
+		pem = pem; public_key = key; key_type = key_type:lower(); key_bits = key_bits; names = host_names(cert);
 		subject = distinguished(cert:subject()); issuer = distinguished(cert:issuer()); serial = cert:serial();
 		not_before = read.time(cert:notbefore()); not_after = read.time(cert:notafter());
 		signature = cert:getsignaturename(); fingerprint = cert:digest("sha256"):upper();
 	};
 	function facts.is_for(domain)
-		local ok, verified = pcall(verify_identity, domain, "_xmpp-server", named);
-		return ok and verified == true;
+		return certificates.names(cert, domain);
 	end
 	add_purposes(facts);
 	return facts;

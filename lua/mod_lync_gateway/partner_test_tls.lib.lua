@@ -7,6 +7,7 @@ local ssl = require "ssl";
 local resolve_relative_path = require "util.paths".resolve_relative_path;
 
 local certificates = module:require "certificates";
+local read = module:require "certificate_read";
 
 local prosody = prosody;
 
@@ -80,15 +81,10 @@ local function common_name(names)
 	return last;
 end
 
-local months = { Jan = 1; Feb = 2; Mar = 3; Apr = 4; May = 5; Jun = 6; Jul = 7; Aug = 8; Sep = 9; Oct = 10; Nov = 11;
-	Dec = 12 };
-
--- "Nov 25 08:00:00 2026 GMT" -> seconds since 1970 (noon of that day), "2026-11-25"
+-- seconds since 1970, "2026-11-25"; or nil and the text as it is
 local function date_of(text)
-	local month, day, year = (text or ""):match("^(%a+) +(%d+) [%d:]+ (%d+)");
-	if not months[month] then return nil, text; end
-	local time = os.time { year = tonumber(year), month = months[month], day = tonumber(day), hour = 12 };
-	return time, ("%s-%02d-%02d"):format(year, months[month], tonumber(day));
+	local time = read.time(text);
+	return time, time and os.date("!%Y-%m-%d", time) or text;
 end
 
 local function names_of(cert)

@@ -10,7 +10,6 @@
 
 local socket = require "socket";
 local ssl = require "ssl";
-local x509 = require "util.x509";
 
 local probe = {};
 
@@ -190,11 +189,6 @@ function probe.names(described, fqdn)
 		if name == fqdn then return true; end
 	end
 	return #described.names == 0 and described.cn == fqdn;
-end
-
--- Does it name an XMPP domain, by Prosody's rules?
-function probe.names_domain(described, domain)
-	return x509.verify_identity(domain, "_xmpp-server", described.cert) == true;
 end
 
 return probe;

@@ -202,6 +202,18 @@ describe("a certificate", function ()
 			"CN = x\nerror 20 at 0 depth lookup: unable to get local issuer certificate\nerror x.crt: verification failed\n"));
 	end);
 
+	it("names a domain in subjectAltName, or not at all", function ()
+		local function said(names)
+			local cert = { extensions = function () return { ["2.5.29.17"] = { dNSName = names } }; end;
+				subject = function () return { { oid = "2.5.4.3"; name = "commonName"; value = "contoso.com" } }; end };
+			return (certificate.domain_names("contoso.com") { cert = cert; names = names });
+		end
+		assert.is_nil(said { "contoso.com" });
+		assert.equal("error", said { "sip.contoso.com" });
+		assert.equal("error", said {}); -- a stream to us asks the same
+		assert.equal("error", said { "*.com" });
+	end);
+
 	it("names hosts by whole names", function ()
 		local function names(list, cn) return probe.names({ names = list; cn = cn }, "SIP.contoso.com"); end
 		assert.is_true(names({ "a.example", "sip.contoso.com" }));
