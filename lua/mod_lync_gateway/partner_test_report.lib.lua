@@ -1,6 +1,7 @@
 -- What dialling a partner has shown, line by line: level, what was looked at, what it is, what to do. Pure.
 -- SPDX-License-Identifier: MIT
 
+local lookup = module:require "lookup";
 local words = module:require "partner_test_words";
 
 local report = {};
@@ -68,7 +69,7 @@ function report.dns(rows, domain, found, proxy)
 	if proxy then
 		add("info", "dns", ("%s is where to connect (proxy_fqdn), SRV records are not asked for"):format(proxy));
 	elseif not found.records then
-		add("error", "dns", ("%s: %s"):format(name, found.failed), words.no_dns);
+		add("error", "dns", lookup.no_answer(name, found.failed), words.no_dns);
 		return false;
 	elseif #found.records == 0 then
 		add("warning", "dns", ("%s: there is no such record, %s port 5269 is tried"):format(name, domain),
@@ -91,7 +92,8 @@ function report.dns(rows, domain, found, proxy)
 		if #addresses > 0 then
 			add("ok", "dns", ("%s: %s"):format(target.name, list(addresses)));
 		else
-			add("error", "dns", ("%s: %s"):format(target.name, target.failed or "has no address (A, AAAA)"),
+			add("error", "dns", target.failed and lookup.no_answer(target.name, target.failed)
+				or target.name..": has no address (A, AAAA)",
 				target.failed and words.no_dns or "its administrator: the SRV record names a target that does not exist");
 		end
 	end
@@ -102,7 +104,7 @@ end
 function report.own_dns(rows, host, records, failed, addresses)
 	local add = adder(rows);
 	if not records then
-		add("warning", "dns", ("_xmpp-server._tcp.%s: %s"):format(host, failed), words.no_dns);
+		add("warning", "dns", lookup.no_answer("_xmpp-server._tcp."..host, failed), words.no_dns);
 	elseif #records > 0 then
 		add("ok", "dns", ("_xmpp-server._tcp.%s: %s: the partner can find this server"):format(host,
 			describe_records(records)));
