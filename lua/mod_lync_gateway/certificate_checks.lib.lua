@@ -6,7 +6,13 @@ local checks = {};
 local DAY = 86400;
 local SOON = 30; -- days before the end that a new certificate is worth a warning
 
-local least_bits = { rsa = 2048; ec = 256 };
+checks.least_bits = { rsa = 2048; ec = 256 };
+
+-- A signature that nobody takes any more?
+function checks.is_weak(signature)
+	signature = signature:upper():gsub("%-", "");
+	return (signature:find("MD[25]") or signature:find("SHA1", 1, true)) ~= nil;
+end
 
 local function date(time)
 	return os.date("!%Y-%m-%d %H:%M UTC", time);
@@ -35,15 +41,14 @@ end
 local function check_strength(add, given)
 	for i, cert in ipairs(given.chain) do
 		local what = i == 1 and "the certificate" or cert.subject;
-		local least = least_bits[cert.key_type];
+		local least = checks.least_bits[cert.key_type];
 		if not least then
 			add("error", "strength", "%s: its key is of a kind that Lync does not know (%s); ask for rsa or ec", what,
 				cert.key_type);
 		elseif (cert.key_bits or 0) < least then
 			add("error", "strength", "%s: its key is weak (%s), at least %d are needed; make a new request", what,
 				checks.key_words(cert), least);
-		elseif cert.signature:upper():find("MD5", 1, true) or cert.signature:upper():find("SHA1", 1, true)
-			or cert.signature:upper():find("MD2", 1, true) then
+		elseif checks.is_weak(cert.signature) then
 			add("error", "strength", "%s: its signature is weak (%s); ask the CA for SHA-256", what, cert.signature);
 		elseif i == 1 then
 			add("ok", "strength", "%s, signed with %s", checks.key_words(cert), cert.signature);

@@ -34,8 +34,8 @@ local function distinguished(parts)
 end
 
 -- Of a text that openssl prints: the names of purposes.
-local function usages(text)
-	local line = text:match("Extended Key Usage:[^\n]*\n%s*([^\n]+)");
+function read.usage(text)
+	local line = ("\n"..text):match("\n *X509v3 Extended Key Usage:[^\n]*\n +([^\n]+)");
 	if not line then return nil; end
 	return { text = line; any = line:find("Any Extended Key Usage", 1, true) ~= nil;
 		server = line:find("TLS Web Server Authentication", 1, true) ~= nil;
@@ -60,7 +60,7 @@ local function add_purposes(facts)
 	local ok, output = program.with_file(facts.pem, function (path)
 		return program.run { "openssl"; "x509"; "-in"; path; "-noout"; "-ext"; "extendedKeyUsage,basicConstraints" };
 	end);
-	facts.usage = ok and usages(output) or nil;
+	facts.usage = ok and read.usage(output) or nil;
 	facts.is_ca = ok and output:find("CA:TRUE", 1, true) ~= nil;
 end
 
@@ -157,7 +157,7 @@ function read.request(path)
 		"utf8,esc_ctrl,sep_comma_plus_space" };
 	if not ok then return nil, program.reason(output); end
 	local facts = {
-		names = {}; usage = usages(output); public_key = read.blocks(output, "PUBLIC KEY")[1];
+		names = {}; usage = read.usage(output); public_key = read.blocks(output, "PUBLIC KEY")[1];
 		subject = output:match("Subject: ([^\n]*)") or "(empty)"; template = template_of(path);
 		key_type = ({ rsaEncryption = "rsa"; ["id-ecPublicKey"] = "ec" })[output:match("Public Key Algorithm: (%S+)")]
 			or "other";

@@ -3,6 +3,7 @@
 --
 -- judge() is pure; facts() reads with the openssl command. No key is ever printed: openssl and LuaSec read it.
 
+local checks = module:require "certificate_checks";
 local certificates = module:require "certificates";
 local probe = module:require "peer_tls";
 local program = module:require "program";
@@ -12,8 +13,6 @@ local check = {};
 
 local DAY = 86400;
 local LONG_LIFE = 100 * DAY; -- what lives longer is renewed by people
-local RSA_MIN, EC_MIN = 2048, 256;
-local SERVER, CLIENT, ANY = "TLS Web Server Authentication", "TLS Web Client Authentication", "Any Extended Key Usage";
 local CHAIN_MAX = 10;
 local READ_IT = "correct the path, or let Prosody's user read it";
 
@@ -32,19 +31,12 @@ end
 
 -- What LuaSec does not tell: usage, kind and size of the key, signature. output: of openssl x509 -text.
 function check.parse_text(output)
-	local usage = output:match("\n            X509v3 Extended Key Usage:[^\n]*\n +([^\n]+)");
-	local facts = {
+	return {
 		algorithm = output:match("\n            Public Key Algorithm: (%S+)");
 		bits = tonumber(output:match("\n +Public%-Key: %((%d+) bit%)") or output:match("\n +RSA Public%-Key: %((%d+) bit%)"));
 		signature = output:match("\n    +Signature Algorithm: (%S+)");
+		usage = read.usage(output);
 	};
-	if usage then
-		facts.usage = {};
-		for word in usage:gmatch("[^,]+") do
-			facts.usage[word:match("^%s*(.-)%s*$")] = true;
-		end
-	end
-	return facts;
 end
 
 -- openssl verify's complaint: { code, depth, text }
@@ -228,12 +220,12 @@ end
 
 local function judge_usage(add, facts, want)
 	local usage = facts.usage;
-	if not usage or usage[ANY] then return; end
-	if not usage[SERVER] then
+	if not usage or usage.any then return; end
+	if not usage.server then
 		add { level = "error"; id = "usage"; text = "its extended key usage lacks serverAuth: "..want.who
 			.." refuses it on connections to us"; remedy = "get one with serverAuth and clientAuth" };
 	end
-	if not usage[CLIENT] then
+	if not usage.client then
 		add { level = want.client_usage; id = "usage"; text = "its extended key usage lacks clientAuth: "..want.who
 			.." may refuse it on our connections"; remedy = "get one with serverAuth and clientAuth" };
 	end
@@ -242,14 +234,13 @@ end
 -- -> is it strong enough?
 local function judge_strength(add, facts)
 	local is_rsa = facts.algorithm == "rsaEncryption" or facts.algorithm == "rsassaPss";
-	local least = is_rsa and RSA_MIN or facts.algorithm == "id-ecPublicKey" and EC_MIN or 0;
+	local least = is_rsa and checks.least_bits.rsa or facts.algorithm == "id-ecPublicKey" and checks.least_bits.ec or 0;
 	local weak = facts.bits and facts.bits < least;
 	if weak then
 		add { level = "error"; id = "key-size"; text = ("its key has %d bits"):format(facts.bits);
 			remedy = ("make one of %d bits or more"):format(least) };
 	end
-	local signature = (facts.signature or ""):lower();
-	local old = signature:find("sha1", 1, true) or signature:find("md5", 1, true);
+	local old = checks.is_weak(facts.signature or "");
 	if old then
 		add { level = "error"; id = "signature"; remedy = "get a new one";
 			text = ("it is signed with %s, which is not accepted any more"):format(facts.signature) };

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 
 local lookup = module:require "lookup";
+local one_line = module:require "one_line";
 local words = module:require "partner_test_words";
 
 local report = {};
@@ -9,13 +10,8 @@ local report = {};
 local TEXT_MAX = 400; -- bytes of a peer's words that are shown
 local SOON, VERY_SOON = 30, 7; -- days
 
--- One line of printable text, whoever wrote it.
 local function plain(text)
-	text = tostring(text):gsub("[%c\127]", "?"):gsub("\194[\128-\159]", "?");
-	if #text > TEXT_MAX then
-		text = text:sub(1, TEXT_MAX):gsub("[\192-\255]?[\128-\191]*$", "").."…";
-	end
-	return text;
+	return one_line(text, TEXT_MAX);
 end
 report.plain = plain;
 

@@ -1,12 +1,10 @@
 -- The TLS of a stream to a partner as Prosody would do it, without its event loop; what the certificate says.
 -- SPDX-License-Identifier: MIT
 
-local gettime = require "socket".gettime;
-local socket_select = require "socket".select;
-local ssl = require "ssl";
 local resolve_relative_path = require "util.paths".resolve_relative_path;
 
 local certificates = module:require "certificates";
+local peer = module:require "peer_tls";
 local read = module:require "certificate_read";
 
 local prosody = prosody;
@@ -42,34 +40,9 @@ function tls.parameters(host)
 	return parameters;
 end
 
-local function handshake(sock, deadline)
-	sock:settimeout(0);
-	while true do
-		local ok, err = sock:dohandshake();
-		local left = deadline - gettime();
-		if ok then
-			return true;
-		elseif err ~= "wantread" and err ~= "wantwrite" and err ~= "timeout" then
-			return nil, err;
-		elseif left <= 0 then
-			return nil, "timeout";
-		end
-		socket_select(err ~= "wantwrite" and { sock } or nil, err == "wantwrite" and { sock } or nil, left);
-	end
-end
-
 -- parameters: nil for the probe -> socket | nil, why not
-function tls.start(sock, parameters, name, deadline)
-	local wrapped, err = ssl.wrap(sock, parameters or ANYTHING);
-	if not wrapped then return nil, err; end
-	wrapped:sni(name);
-	local ok;
-	ok, err = handshake(wrapped, deadline);
-	if not ok then
-		wrapped:close();
-		return nil, err;
-	end
-	return wrapped;
+function tls.start(sock, parameters, name, timeout)
+	return peer.handshake(sock, parameters or ANYTHING, name, timeout);
 end
 
 local function common_name(names)

@@ -192,12 +192,15 @@ describe("a certificate", function ()
 
 	it("is read from openssl's text", function ()
 		assert.same({ algorithm = "rsaEncryption"; bits = 2048; signature = "sha256WithRSAEncryption";
-			usage = { ["TLS Web Server Authentication"] = true; ["TLS Web Client Authentication"] = true } },
+			usage = { text = "TLS Web Server Authentication, TLS Web Client Authentication"; any = false; server = true;
+				client = true } },
 			certificate.parse_text("Certificate:\n    Data:\n        Signature Algorithm: sha256WithRSAEncryption\n"
 				.."        Subject Public Key Info:\n            Public Key Algorithm: rsaEncryption\n"
 				.."                Public-Key: (2048 bit)\n            X509v3 Extended Key Usage: \n"
 				.."                TLS Web Server Authentication, TLS Web Client Authentication\n"));
 		assert.same({}, certificate.parse_text("nonsense"));
+		assert.is_nil(certificate.parse_text("Certificate:\n        Subject: CN=X509v3 Extended Key Usage:,O=x\n"
+			.."        Subject Public Key Info:\n").usage);
 		assert.same({ code = 20; depth = 0; text = "unable to get local issuer certificate" }, certificate.parse_verify(
 			"CN = x\nerror 20 at 0 depth lookup: unable to get local issuer certificate\nerror x.crt: verification failed\n"));
 	end);

@@ -52,7 +52,7 @@ local LUA = {
 
 -- Words of commands' results, which are in no log.
 local COMMANDS = { "/command_", "/check_", "/certificate_", "/import", "/managed", "/partner_test", "/peer_tls", "/synthetic_",
-	"/arguments", "/program", "/lookup" };
+	"/arguments", "/program", "/lookup", "/one_line" };
 
 local function is_command(file)
 	for _, piece in ipairs(COMMANDS) do
