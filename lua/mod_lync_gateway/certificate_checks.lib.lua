@@ -1,10 +1,13 @@
 -- Is a certificate good for us? Facts in, findings out: { level = "ok" | "warning" | "error", check, text }. Pure.
 -- SPDX-License-Identifier: MIT
 
+local expiry = module:require "expiry";
+
+local date = expiry.date;
+
 local checks = {};
 
 local DAY = 86400;
-local SOON = 30; -- days before the end that a new certificate is worth a warning
 
 checks.least_bits = { rsa = 2048; ec = 256 };
 
@@ -13,11 +16,6 @@ function checks.is_weak(signature)
 	signature = signature:upper():gsub("%-", "");
 	return (signature:find("MD[25]") or signature:find("SHA1", 1, true)) ~= nil;
 end
-
-local function date(time)
-	return os.date("!%Y-%m-%d %H:%M UTC", time);
-end
-checks.date = date;
 
 local function list(words)
 	return table.concat(words, ", ");
@@ -118,7 +116,7 @@ local function check_dates(add, given)
 				date(cert.not_before));
 		elseif given.now >= cert.not_after then
 			add("error", "dates", "%s has expired at %s; ask the CA for a new one", what, date(cert.not_after));
-		elseif i == 1 and cert.not_after - given.now < SOON * DAY then
+		elseif i == 1 and expiry.threshold(cert.not_after, given.now) then
 			add("warning", "dates", "valid until %s, that is only %d day(s)", date(cert.not_after),
 				(cert.not_after - given.now) // DAY);
 		elseif i == 1 then

@@ -5,6 +5,7 @@
 
 local checks = module:require "certificate_checks";
 local certificates = module:require "certificates";
+local expiry = module:require "expiry";
 local probe = module:require "peer_tls";
 local program = module:require "program";
 local read = module:require "certificate_read";
@@ -205,14 +206,14 @@ end
 function check.judge_dates(leaf, now)
 	local from, to = read.time(leaf.not_before), read.time(leaf.not_after);
 	if not from or not to then return nil; end
-	local left = to - now;
+	local left, near = to - now, expiry.threshold(to, now);
 	if left <= 0 then
 		return { level = "error"; id = "expired"; text = ("expired on %s"):format(leaf.not_after); remedy = "renew it" };
 	elseif from > now then
 		return { level = "error"; id = "not-yet-valid"; text = ("not valid before %s"):format(leaf.not_before);
 			remedy = "wait, or set the clock of this machine" };
-	elseif left < 30 * DAY then
-		local level = left < DAY and "error" or (left < 7 * DAY or to - from > LONG_LIFE) and "warning" or "info";
+	elseif near then
+		local level = near <= 1 and "error" or (near <= 7 or to - from > LONG_LIFE) and "warning" or "info";
 		return { level = level; id = "expires"; remedy = "renew it";
 			text = ("expires in %d day(s), on %s"):format(left // DAY, leaf.not_after) };
 	end

@@ -1,6 +1,7 @@
 -- What dialling a partner has shown, line by line: level, what was looked at, what it is, what to do. Pure.
 -- SPDX-License-Identifier: MIT
 
+local expiry = module:require "expiry";
 local lookup = module:require "lookup";
 local one_line = module:require "one_line";
 local words = module:require "partner_test_words";
@@ -8,7 +9,6 @@ local words = module:require "partner_test_words";
 local report = {};
 
 local TEXT_MAX = 400; -- bytes of a peer's words that are shown
-local SOON, VERY_SOON = 30, 7; -- days
 
 local function plain(text)
 	return one_line(text, TEXT_MAX);
@@ -139,13 +139,13 @@ local function tls_rows(add, seen, domain, today)
 	end
 	local text = ("subject %s, issuer %s, names %s, valid from %s to %s"):format(tls.subject or "none",
 		tls.issuer or "none", list(tls.names, "none"), tls.not_before, tls.not_after);
-	local left = tls.expires and (tls.expires - today) // 86400;
+	local near = expiry.threshold(tls.expires, today);
 	if tls.status ~= "valid" then
 		add("error", "certificate", ("%s: %s"):format((words.status[tls.status] or tls.status):format(domain), text),
 			words.certificate[tls.status]);
-	elseif left and left <= SOON then
-		add(left <= VERY_SOON and "warning" or "info", "certificate", ("good for %d more days: %s"):format(left, text),
-			"its administrator renews it");
+	elseif near then
+		add(near <= 7 and "warning" or "info", "certificate",
+			("good for %d more days: %s"):format((tls.expires - today) // 86400, text), "its administrator renews it");
 	else
 		add("ok", "certificate", ("good: %s"):format(text));
 	end

@@ -254,11 +254,11 @@ describe("the checks of a certificate", function ()
 	it("says what is right", function ()
 		assert.same({ "ok key: fits /k (RSA 2048 bits)"; "ok strength: RSA 2048 bits, signed with RSA-SHA256";
 			"ok names: xmpp.contoso.com, contoso.com, sip.contoso.com"; "ok usage: server and client authentication";
-			"ok dates: valid until "..checks.date(NOW + 100 * DAY).." (100 days)";
+			"ok dates: valid until "..host:require("expiry").date(NOW + 100 * DAY).." (100 days)";
 			"ok chain: 1 certificate(s), trusted by the system's CAs" }, findings());
 	end);
 
-	local until_text = checks.date(NOW + 10 * DAY);
+	local until_text = host:require("expiry").date(NOW + 10 * DAY);
 	for _, case in ipairs {
 		{ { names = { "contoso.com" } }; nil; "error names: xmpp.contoso.com is not in subjectAltName (there: contoso.com): "
 			.."the Access Edge would refuse us; ask for a new certificate" };
@@ -278,9 +278,9 @@ describe("the checks of a certificate", function ()
 			.."server and client authentication" };
 		{ { usage = "none" }; nil; "error usage: no extended key usage: ask for server and client authentication" };
 		{ { usage = { any = true; text = "any" } }; nil; "ok usage: server and client authentication" };
-		{ { not_after = NOW }; nil; "error dates: the certificate has expired at "..checks.date(NOW)
+		{ { not_after = NOW }; nil; "error dates: the certificate has expired at "..host:require("expiry").date(NOW)
 			.."; ask the CA for a new one" };
-		{ { not_before = NOW + 1 }; nil; "error dates: the certificate is not valid before "..checks.date(NOW + 1)
+		{ { not_before = NOW + 1 }; nil; "error dates: the certificate is not valid before "..host:require("expiry").date(NOW + 1)
 			.."; import it then, or set the clock right" };
 		{ { not_after = NOW + 10 * DAY }; nil; "warning dates: valid until "..until_text..", that is only 10 day(s)" };
 		{ { not_after = "none" }; nil; "error dates: the certificate: its dates cannot be read" };
@@ -312,7 +312,7 @@ describe("the checks of a certificate", function ()
 		local middle = facts { subject = "CN=middle"; not_after = NOW - 1; key_bits = 1024 };
 		local leaf = facts();
 		local lines = findings(nil, { leaf = leaf; chain = { leaf; middle } });
-		contains(lines, "error dates: CN=middle has expired at "..checks.date(NOW - 1).."; ask the CA for a new one");
+		contains(lines, "error dates: CN=middle has expired at "..host:require("expiry").date(NOW - 1).."; ask the CA for a new one");
 		contains(lines, "error strength: CN=middle: its key is weak (RSA 1024 bits), at least 2048 are needed; make a new "
 			.."request");
 	end);
