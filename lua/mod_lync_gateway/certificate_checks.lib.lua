@@ -1,17 +1,21 @@
 -- Is a certificate good for us? Facts in, findings out: { level = "ok" | "warning" | "error", check, text }. Pure.
 -- SPDX-License-Identifier: MIT
 
+local expiry = module:require "expiry";
+
+local date = expiry.date;
+
 local checks = {};
 
 local DAY = 86400;
-local SOON = 30; -- days before the end that a new certificate is worth a warning
 
-local least_bits = { rsa = 2048; ec = 256 };
+checks.least_bits = { rsa = 2048; ec = 256 };
 
-local function date(time)
-	return os.date("!%Y-%m-%d %H:%M UTC", time);
+-- A signature that nobody takes any more?
+function checks.is_weak(signature)
+	signature = signature:upper():gsub("%-", "");
+	return (signature:find("MD[25]") or signature:find("SHA1", 1, true)) ~= nil;
 end
-checks.date = date;
 
 local function list(words)
 	return table.concat(words, ", ");
@@ -35,15 +39,14 @@ end
 local function check_strength(add, given)
 	for i, cert in ipairs(given.chain) do
 		local what = i == 1 and "the certificate" or cert.subject;
-		local least = least_bits[cert.key_type];
+		local least = checks.least_bits[cert.key_type];
 		if not least then
 			add("error", "strength", "%s: its key is of a kind that Lync does not know (%s); ask for rsa or ec", what,
 				cert.key_type);
 		elseif (cert.key_bits or 0) < least then
 			add("error", "strength", "%s: its key is weak (%s), at least %d are needed; make a new request", what,
 				checks.key_words(cert), least);
-		elseif cert.signature:upper():find("MD5", 1, true) or cert.signature:upper():find("SHA1", 1, true)
-			or cert.signature:upper():find("MD2", 1, true) then
+		elseif checks.is_weak(cert.signature) then
 			add("error", "strength", "%s: its signature is weak (%s); ask the CA for SHA-256", what, cert.signature);
 		elseif i == 1 then
 			add("ok", "strength", "%s, signed with %s", checks.key_words(cert), cert.signature);
@@ -113,7 +116,7 @@ local function check_dates(add, given)
 				date(cert.not_before));
 		elseif given.now >= cert.not_after then
 			add("error", "dates", "%s has expired at %s; ask the CA for a new one", what, date(cert.not_after));
-		elseif i == 1 and cert.not_after - given.now < SOON * DAY then
+		elseif i == 1 and expiry.threshold(cert.not_after, given.now) then
 			add("warning", "dates", "valid until %s, that is only %d day(s)", date(cert.not_after),
 				(cert.not_after - given.now) // DAY);
 		elseif i == 1 then

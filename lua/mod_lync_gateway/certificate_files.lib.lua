@@ -7,7 +7,7 @@ local pposix = require "util.pposix";
 local new_id = require "util.id".short;
 local resolve_path = require "util.paths".resolve_relative_path;
 
-local openssl = module:require "certificate_openssl";
+local program = module:require "program";
 
 local files = {};
 
@@ -60,7 +60,7 @@ end
 
 function files.chown(path, owner)
 	if not owner then return true; end
-	local ok, output = openssl.run { "chown"; "-h"; "--"; owner; path };
+	local ok, output = program.run { "chown"; "-h"; "--"; owner; path };
 	return ok or nil, not ok and output:gsub("%s+$", "") or nil;
 end
 
@@ -81,7 +81,7 @@ function files.stage(path, bytes, mode, owner)
 		os.remove(temporary);
 		return nil, err;
 	end
-	openssl.run { "sync"; temporary };
+	program.run { "sync"; temporary };
 	return temporary;
 end
 
@@ -174,11 +174,11 @@ end
 -- A directory that nobody else can look into, for as long as call(path) runs: as root, nothing is made where the
 -- server's user could lay a trap. -> results
 function files.in_private(call)
-	local ok, output = openssl.run { "mktemp"; "-d" };
+	local ok, output = program.run { "mktemp"; "-d" };
 	local directory = ok and output:match("^(/[^\n]+)\n$");
 	if not directory then return nil, output; end
 	local results = table.pack(pcall(call, directory));
-	openssl.run { "rm"; "-rf"; "--"; directory };
+	program.run { "rm"; "-rf"; "--"; directory };
 	if not results[1] then error(results[2], 0); end
 	return table.unpack(results, 2, results.n);
 end

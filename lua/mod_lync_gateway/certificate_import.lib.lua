@@ -2,11 +2,10 @@
 -- where Prosody and the bridge take it from, have both read it again.
 -- SPDX-License-Identifier: MIT
 
-local arguments = module:require "certificate_arguments";
 local checks = module:require "certificate_checks";
 local files = module:require "certificate_files";
 local locations = module:require "certificate_locations";
-local openssl = module:require "certificate_openssl";
+local program = module:require "program";
 local read = module:require "certificate_read";
 
 local prosody = prosody;
@@ -70,17 +69,17 @@ local function verify(chain, source, purpose)
 	for i = 2, #chain do
 		pems[#pems+1] = chain[i].pem;
 	end
-	return openssl.with_file(chain[1].pem, function (leaf)
-		return openssl.with_file(table.concat(pems), function (rest)
+	return program.with_file(chain[1].pem, function (leaf)
+		return program.with_file(table.concat(pems), function (rest)
 			local argv = { "openssl"; "verify"; "-show_chain"; "-no_check_time"; "-auth_level"; "2"; "-purpose"; purpose };
 			table.move(source.args, 1, #source.args, #argv + 1, argv);
 			if #pems > 0 then
 				argv[#argv+1], argv[#argv+2] = "-untrusted", rest;
 			end
 			argv[#argv+1] = leaf;
-			local ok, output = openssl.run(argv);
+			local ok, output = program.run(argv);
 			return { ok = ok; by = source.by; output = output;
-				reason = output:match("error %d+ at %d+ depth lookup: ([^\n]*)") or openssl.reason(output) };
+				reason = output:match("error %d+ at %d+ depth lookup: ([^\n]*)") or program.reason(output) };
 		end);
 	end);
 end
@@ -232,10 +231,10 @@ local function unpack_pfx(parsed, directory)
 		local argv = { "openssl"; "pkcs12"; "-in"; pfx; "-noenc"; "-passin"; "file:"..passphrase; "-out"; path };
 		argv[#argv+1] = old and "-legacy" or nil;
 		local ok;
-		ok, output = openssl.run(argv);
+		ok, output = program.run(argv);
 		if ok then return path; end
 	end
-	return nil, ("%s: not a PFX file, or another passphrase (%s)"):format(pfx, openssl.reason(output));
+	return nil, ("%s: not a PFX file, or another passphrase (%s)"):format(pfx, program.reason(output));
 end
 
 local function run(env, parsed, roles, command)
@@ -269,7 +268,7 @@ local function run(env, parsed, roles, command)
 end
 
 function import.run(env, parsed, command)
-	local roles, wrong = arguments.role(parsed.role);
+	local roles, wrong = locations.role(parsed.role);
 	if not parsed[1] or parsed[3] or not roles then
 		return nil, wrong or (parsed[3] and "Unexpected argument: "..parsed[3] or "The certificate's FILE is missing");
 	elseif not parsed["passphrase-file"] then

@@ -128,4 +128,16 @@ function locations.in_use(h)
 	return list;
 end
 
+locations.roles = { bridge = true; s2s = true };
+
+-- --role ROLE -> set of roles, or nil and what is wrong
+function locations.role(value)
+	if not value then return { bridge = true; s2s = true }; end
+	if not locations.roles[value] then
+		return nil, ("--role %s: not a role; write bridge (towards the Access Edge) or s2s (towards partners), or leave it "
+			.."out: one certificate for both"):format(value);
+	end
+	return { [value] = true };
+end
+
 return locations;

@@ -2,10 +2,10 @@
 -- SPDX-License-Identifier: MIT
 
 local load_certificate = require "ssl.x509".load;
-local verify_identity = require "util.x509".verify_identity;
 local parse_time = require "util.datetime".parse;
 
-local openssl = module:require "certificate_openssl";
+local certificates = module:require "certificates";
+local program = module:require "program";
 
 local read = {};
 
@@ -34,8 +34,8 @@ local function distinguished(parts)
 end
 
 -- Of a text that openssl prints: the names of purposes.
-local function usages(text)
-	local line = text:match("Extended Key Usage:[^\n]*\n%s*([^\n]+)");
+function read.usage(text)
+	local line = ("\n"..text):match("\n *X509v3 Extended Key Usage:[^\n]*\n +([^\n]+)");
 	if not line then return nil; end
 	return { text = line; any = line:find("Any Extended Key Usage", 1, true) ~= nil;
 		server = line:find("TLS Web Server Authentication", 1, true) ~= nil;
@@ -57,23 +57,21 @@ end
 
 -- What openssl knows alone.
 local function add_purposes(facts)
-	local ok, output = openssl.with_file(facts.pem, function (path)
-		return openssl.run { "openssl"; "x509"; "-in"; path; "-noout"; "-ext"; "extendedKeyUsage,basicConstraints" };
+	local ok, output = program.with_file(facts.pem, function (path)
+		return program.run { "openssl"; "x509"; "-in"; path; "-noout"; "-ext"; "extendedKeyUsage,basicConstraints" };
 	end);
-	facts.usage = ok and usages(output) or nil;
+	facts.usage = ok and read.usage(output) or nil;
 	facts.is_ca = ok and output:find("CA:TRUE", 1, true) ~= nil;
 end
 
--- Names of subjectAltName, and nothing else: see certificates.lib.lua.
-local function alternative_names(cert)
+-- Host names of subjectAltName, for people, too.
+local function host_names(cert)
 	if cert.setencode then cert:setencode("utf8"); end
-	local names = cert:extensions()[oid_subjectaltname] or {};
-	local dns = {};
-	for i, name in ipairs(names.dNSName or {}) do
-		dns[i] = name:lower():gsub("[^%g]", "?"); -- for people, too
+	local names = {};
+	for i, name in ipairs((cert:extensions()[oid_subjectaltname] or {}).dNSName or {}) do
+		names[i] = name:lower():gsub("[^%g]", "?");
 	end
-	return dns, { extensions = function () return { [oid_subjectaltname] = names }; end;
-		subject = function () return {}; end };
+	return names;
 end
 
 -- PEM of one certificate -> facts, or nil
@@ -81,16 +79,14 @@ function read.certificate(pem)
 	local cert = load_certificate(pem);
 	if not cert then return nil; end
 	local key, key_type, key_bits = cert:pubkey();
-	local dns, named = alternative_names(cert);
 	local facts = {
-		pem = pem; public_key = key; key_type = key_type:lower(); key_bits = key_bits; names = dns;
+		pem = pem; public_key = key; key_type = key_type:lower(); key_bits = key_bits; names = host_names(cert);
 		subject = distinguished(cert:subject()); issuer = distinguished(cert:issuer()); serial = cert:serial();
 		not_before = read.time(cert:notbefore()); not_after = read.time(cert:notafter());
 		signature = cert:getsignaturename(); fingerprint = cert:digest("sha256"):upper();
 	};
 	function facts.is_for(domain)
-		local ok, verified = pcall(verify_identity, domain, "_xmpp-server", named);
-		return ok and verified == true;
+		return certificates.names(cert, domain);
 	end
 	add_purposes(facts);
 	return facts;
@@ -121,7 +117,7 @@ function read.file(path)
 	local blocks = read.blocks(text, "CERTIFICATE");
 	for _, conversion in ipairs(conversions) do
 		if #blocks > 0 then break; end
-		local ok, output = openssl.run { "openssl"; conversion[1]; "-in"; path; table.unpack(conversion, 2) };
+		local ok, output = program.run { "openssl"; conversion[1]; "-in"; path; table.unpack(conversion, 2) };
 		blocks = ok and read.blocks(output, "CERTIFICATE") or blocks;
 	end
 	local list = {};
@@ -135,7 +131,7 @@ end
 
 -- The public half of a key's file, or nil and why. A passphrase is not asked for: the servers could not either.
 function read.public_key(path)
-	local ok, output = openssl.run { "openssl"; "pkey"; "-in"; path; "-passin"; "pass:"; "-pubout" };
+	local ok, output = program.run { "openssl"; "pkey"; "-in"; path; "-passin"; "pass:"; "-pubout" };
 	local blocks = ok and read.blocks(output, "PUBLIC KEY") or {};
 	if not blocks[1] then return nil, "not a private key without a passphrase, or not readable"; end
 	return blocks[1];
@@ -143,13 +139,13 @@ end
 
 -- The key itself, as the servers want it (PEM), or nil.
 function read.private_key(path)
-	local ok, output = openssl.run { "openssl"; "pkey"; "-in"; path; "-passin"; "pass:" };
+	local ok, output = program.run { "openssl"; "pkey"; "-in"; path; "-passin"; "pass:" };
 	return ok and read.blocks(output, "PRIVATE KEY")[1] or nil;
 end
 
 -- The name in the extension of Microsoft's templates, a BMPString, or nil.
 local function template_of(path)
-	local ok, output = openssl.run { "openssl"; "asn1parse"; "-in"; path };
+	local ok, output = program.run { "openssl"; "asn1parse"; "-in"; path };
 	local hex = ok and output:match("1%.3%.6%.1%.4%.1%.311%.20%.2\n[^\n]*%[HEX DUMP%]:(%x+)");
 	local utf16 = hex and (hex:match("^1E81%x%x(%x*)") or hex:match("^1E%x%x(%x*)"));
 	return utf16 and (utf16:gsub("%x%x%x%x", function (unit) return utf8.char(tonumber(unit, 16)); end):gsub("%c", "?"));
@@ -157,11 +153,11 @@ end
 
 -- A request's file -> { subject, names, public_key, key, usage, template }, or nil and why
 function read.request(path)
-	local ok, output = openssl.run { "openssl"; "req"; "-in"; path; "-noout"; "-text"; "-pubkey"; "-verify"; "-nameopt";
+	local ok, output = program.run { "openssl"; "req"; "-in"; path; "-noout"; "-text"; "-pubkey"; "-verify"; "-nameopt";
 		"utf8,esc_ctrl,sep_comma_plus_space" };
-	if not ok then return nil, openssl.reason(output); end
+	if not ok then return nil, program.reason(output); end
 	local facts = {
-		names = {}; usage = usages(output); public_key = read.blocks(output, "PUBLIC KEY")[1];
+		names = {}; usage = read.usage(output); public_key = read.blocks(output, "PUBLIC KEY")[1];
 		subject = output:match("Subject: ([^\n]*)") or "(empty)"; template = template_of(path);
 		key_type = ({ rsaEncryption = "rsa"; ["id-ecPublicKey"] = "ec" })[output:match("Public Key Algorithm: (%S+)")]
 			or "other";

@@ -1,7 +1,7 @@
 -- What a certificate is asked for with: arguments -> a plan, a plan -> openssl's configuration and arguments. Pure.
 -- SPDX-License-Identifier: MIT
 
-local arguments = module:require "certificate_arguments";
+local locations = module:require "certificate_locations";
 
 local request = {};
 
@@ -130,7 +130,7 @@ end
 
 -- args; scope: { fqdn, hosts, to_ascii } -> plan, or nil and what is wrong
 function request.plan(parsed, scope)
-	local roles, wrong = arguments.role(parsed.role);
+	local roles, wrong = locations.role(parsed.role);
 	if not roles then return nil, wrong; end
 	local plan = { roles = roles; names = {}; subject = {}; warnings = {} };
 	for _, fill in ipairs { fill_key; fill_subject; fill_names; fill_rest } do

@@ -59,7 +59,8 @@ local function names_of(cert)
 	return { extensions = function () return { [oid_subjectaltname] = names }; end; subject = function () return {}; end };
 end
 
-local function has_identity(cert, domain)
+-- Does it name an XMPP domain? cert: of LuaSec
+function certificates.names(cert, domain)
 	local ok, verified = pcall(function ()
 		return verify_identity(domain, "_xmpp-server", names_of(cert));
 	end);
@@ -73,7 +74,7 @@ local function judge(session, domain)
 	if session.cert_chain_status ~= "valid" then
 		return chain_problem(session.cert_chain_errors);
 	end
-	return has_identity(cert, domain) and "valid" or "wrong-name";
+	return certificates.names(cert, domain) and "valid" or "wrong-name";
 end
 
 -- TLS is up: keep the certificate, and tell Prosody's modules what counts here.

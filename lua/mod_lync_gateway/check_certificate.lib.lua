@@ -3,40 +3,26 @@
 --
 -- judge() is pure; facts() reads with the openssl command. No key is ever printed: openssl and LuaSec read it.
 
+local checks = module:require "certificate_checks";
+local certificates = module:require "certificates";
+local expiry = module:require "expiry";
 local probe = module:require "peer_tls";
+local program = module:require "program";
+local read = module:require "certificate_read";
 
 local check = {};
 
 local DAY = 86400;
 local LONG_LIFE = 100 * DAY; -- what lives longer is renewed by people
-local RSA_MIN, EC_MIN = 2048, 256;
-local SERVER, CLIENT, ANY = "TLS Web Server Authentication", "TLS Web Client Authentication", "Any Extended Key Usage";
 local CHAIN_MAX = 10;
-local X509 = "openssl x509 -noout -text -nameopt RFC2253 -certopt no_sigdump -in ";
 local READ_IT = "correct the path, or let Prosody's user read it";
 
 -- ---- facts
 
-local function quote(text)
-	return "'"..text:gsub("'", "'\\''").."'";
-end
-
--- "Sep  3 12:00:00 2027 GMT" -> seconds since 1970
-local months = { Jan = 1; Feb = 2; Mar = 3; Apr = 4; May = 5; Jun = 6; Jul = 7; Aug = 8; Sep = 9; Oct = 10; Nov = 11;
-	Dec = 12 };
-function check.time(text)
-	local month, day, hour, min, sec, year = tostring(text):match("^(%a%a%a) +(%d+) (%d+):(%d+):(%d+) (%d+)");
-	if not months[month] then return nil; end
-	local y, m = tonumber(year), months[month];
-	if m <= 2 then y, m = y - 1, m + 12; end -- days from 1970 to a date of the Gregorian calendar
-	local days = 365 * y + y // 4 - y // 100 + y // 400 + (153 * (m - 3) + 2) // 5 + tonumber(day) - 1 - 719468;
-	return days * DAY + tonumber(hour) * 3600 + tonumber(min) * 60 + tonumber(sec);
-end
-
 local function chain(pem, load)
 	local list = {};
-	for block in pem:gmatch("%-%-%-%-%-BEGIN CERTIFICATE%-%-%-%-%-.-%-%-%-%-%-END CERTIFICATE%-%-%-%-%-") do
-		local ok, cert = pcall(load, block.."\n");
+	for _, block in ipairs(read.blocks(pem, "CERTIFICATE")) do
+		local ok, cert = pcall(load, block);
 		if #list >= CHAIN_MAX then break; end
 		if not ok or not cert then return nil; end
 		list[#list+1] = probe.describe(cert);
@@ -46,19 +32,12 @@ end
 
 -- What LuaSec does not tell: usage, kind and size of the key, signature. output: of openssl x509 -text.
 function check.parse_text(output)
-	local usage = output:match("\n            X509v3 Extended Key Usage:[^\n]*\n +([^\n]+)");
-	local facts = {
+	return {
 		algorithm = output:match("\n            Public Key Algorithm: (%S+)");
 		bits = tonumber(output:match("\n +Public%-Key: %((%d+) bit%)") or output:match("\n +RSA Public%-Key: %((%d+) bit%)"));
 		signature = output:match("\n    +Signature Algorithm: (%S+)");
+		usage = read.usage(output);
 	};
-	if usage then
-		facts.usage = {};
-		for word in usage:gmatch("[^,]+") do
-			facts.usage[word:match("^%s*(.-)%s*$")] = true;
-		end
-	end
-	return facts;
 end
 
 -- openssl verify's complaint: { code, depth, text }
@@ -67,25 +46,32 @@ function check.parse_verify(output)
 	return code and { code = tonumber(code); depth = tonumber(depth); text = text } or nil;
 end
 
-local function verify(env, files, more)
-	local trust = ""; -- the system's
-	if files.cafile or files.capath then
-		trust = "-no-CAstore "..(files.cafile and "-CAfile "..quote(files.cafile) or "-no-CAfile").." "
-			..(files.capath and "-CApath "..quote(files.capath) or "-no-CApath");
+-- more: list of words -> complaint | nil
+local function verify(files, more)
+	local argv = { "openssl"; "verify" };
+	local function add(...)
+		for _, word in ipairs { ... } do argv[#argv+1] = word; end
 	end
-	local output, status = env.run(("openssl verify %s %s -untrusted %s %s"):format(trust, more or "",
-		quote(files.certificate), quote(files.certificate)));
-	if status == 0 then return nil; end
+	if files.cafile or files.capath then -- else the system's
+		add("-no-CAstore");
+		if files.cafile then add("-CAfile", files.cafile); else add("-no-CAfile"); end
+		if files.capath then add("-CApath", files.capath); else add("-no-CApath"); end
+	end
+	add(table.unpack(more));
+	add("-untrusted", files.certificate, files.certificate);
+	local ok, output = program.run(argv);
+	if ok then return nil; end
 	return check.parse_verify(output) or { code = 0; depth = 0; text = output:match("[^\n]*") or "openssl failed" };
 end
 
 -- Chain to a CA that we know; that the certificate itself is out of date is told elsewhere.
-local function verify_chain(env, files)
-	local problem = verify(env, files, "-purpose sslserver");
+local function verify_chain(files)
+	local purpose, any_time = { "-purpose"; "sslserver" }, { "-no_check_time" };
+	local problem = verify(files, purpose);
 	if problem and problem.depth == 0 and (problem.code == 9 or problem.code == 10 or problem.code == 26) then
-		problem = verify(env, files, "-no_check_time"..(problem.code == 26 and "" or " -purpose sslserver"));
+		problem = verify(files, problem.code == 26 and any_time or { "-no_check_time"; table.unpack(purpose) });
 		if problem and problem.depth == 0 and problem.code == 26 then
-			problem = verify(env, files, "-no_check_time");
+			problem = verify(files, any_time);
 		end
 	end
 	return problem;
@@ -109,12 +95,13 @@ local function crl_facts(env, files, facts)
 	facts.crl = files.crlfile;
 	facts.crl_readable, facts.crl_why = env.readable(files.crlfile);
 	if facts.crl_readable then
-		facts.crl_next = env.run("openssl crl -noout -nextupdate -in "..quote(files.crlfile)):match("nextUpdate=([^\n]+)");
+		local _, output = program.run { "openssl"; "crl"; "-noout"; "-nextupdate"; "-in"; files.crlfile };
+		facts.crl_next = output:match("nextUpdate=([^\n]+)");
 	end
 end
 
 -- files: certificate, key, cafile, capath, crlfile, password; env: read(path), readable(path) -> boolean, why;
--- open_to_all(path), run(command) -> output, status; load_certificate(pem), new_context(params)
+-- open_to_all(path), load_certificate(pem), new_context(params)
 function check.facts(env, files)
 	local facts = { certificate = files.certificate; key = files.key; cafile = files.cafile };
 	facts.readable, facts.why = env.readable(files.certificate);
@@ -127,8 +114,9 @@ function check.facts(env, files)
 	if not facts.readable then return facts; end
 	facts.chain = chain(env.read(files.certificate) or "", env.load_certificate);
 	if not facts.chain or #facts.chain == 0 then return facts; end
-	local output, status = env.run(X509..quote(files.certificate));
-	facts.openssl = status == 0;
+	local output;
+	facts.openssl, output = program.run { "openssl"; "x509"; "-noout"; "-text"; "-nameopt"; "RFC2253"; "-certopt";
+		"no_sigdump"; "-in"; files.certificate };
 	for name, value in pairs(check.parse_text(output)) do
 		facts[name] = value;
 	end
@@ -136,22 +124,19 @@ function check.facts(env, files)
 		key_facts(env, files, facts);
 	end
 	if facts.openssl and facts.ca_readable ~= false then
-		facts.chain_problem = verify_chain(env, files);
+		facts.chain_problem = verify_chain(files);
 	end
 	return facts;
 end
 
 -- Is a peer's certificate revoked, by our revocation list? chain: described; files: cafile, crlfile -> complaint | nil
-function check.revoked(env, chain_, files)
-	local name = os.tmpname();
-	local f = io.open(name, "w");
-	if not f then return nil; end
-	for _, described in ipairs(chain_) do f:write(described.pem, "\n"); end
-	f:close();
-	local problem = verify(env, { certificate = name; cafile = files.cafile },
-		"-crl_check -CRLfile "..quote(files.crlfile));
-	os.remove(name);
-	return problem and problem.text;
+function check.revoked(chain_, files)
+	local pems = {};
+	for i, described in ipairs(chain_) do pems[i] = described.pem; end
+	return program.with_file(table.concat(pems, "\n").."\n", function (path)
+		local problem = verify({ certificate = path; cafile = files.cafile }, { "-crl_check"; "-CRLfile"; files.crlfile });
+		return problem and problem.text;
+	end);
 end
 
 -- ---- what is to be said
@@ -183,7 +168,7 @@ local function judge_crl(add, facts, now)
 		add { level = "error"; id = "crl-file"; text = facts.crl_why; remedy = READ_IT };
 		return;
 	end
-	local ends = check.time(facts.crl_next);
+	local ends = read.time(facts.crl_next);
 	if facts.openssl ~= false and not ends then
 		add { level = "error"; id = "crl-file"; text = facts.crl..": no revocation list in PEM format";
 			remedy = "name one, or remove crlfile" };
@@ -219,16 +204,16 @@ end
 
 -- What is to be said of a certificate's dates -> finding | nil
 function check.judge_dates(leaf, now)
-	local from, to = check.time(leaf.not_before), check.time(leaf.not_after);
+	local from, to = read.time(leaf.not_before), read.time(leaf.not_after);
 	if not from or not to then return nil; end
-	local left = to - now;
+	local left, near = to - now, expiry.threshold(to, now);
 	if left <= 0 then
 		return { level = "error"; id = "expired"; text = ("expired on %s"):format(leaf.not_after); remedy = "renew it" };
 	elseif from > now then
 		return { level = "error"; id = "not-yet-valid"; text = ("not valid before %s"):format(leaf.not_before);
 			remedy = "wait, or set the clock of this machine" };
-	elseif left < 30 * DAY then
-		local level = left < DAY and "error" or (left < 7 * DAY or to - from > LONG_LIFE) and "warning" or "info";
+	elseif near then
+		local level = near <= 1 and "error" or (near <= 7 or to - from > LONG_LIFE) and "warning" or "info";
 		return { level = level; id = "expires"; remedy = "renew it";
 			text = ("expires in %d day(s), on %s"):format(left // DAY, leaf.not_after) };
 	end
@@ -236,12 +221,12 @@ end
 
 local function judge_usage(add, facts, want)
 	local usage = facts.usage;
-	if not usage or usage[ANY] then return; end
-	if not usage[SERVER] then
+	if not usage or usage.any then return; end
+	if not usage.server then
 		add { level = "error"; id = "usage"; text = "its extended key usage lacks serverAuth: "..want.who
 			.." refuses it on connections to us"; remedy = "get one with serverAuth and clientAuth" };
 	end
-	if not usage[CLIENT] then
+	if not usage.client then
 		add { level = want.client_usage; id = "usage"; text = "its extended key usage lacks clientAuth: "..want.who
 			.." may refuse it on our connections"; remedy = "get one with serverAuth and clientAuth" };
 	end
@@ -250,14 +235,13 @@ end
 -- -> is it strong enough?
 local function judge_strength(add, facts)
 	local is_rsa = facts.algorithm == "rsaEncryption" or facts.algorithm == "rsassaPss";
-	local least = is_rsa and RSA_MIN or facts.algorithm == "id-ecPublicKey" and EC_MIN or 0;
+	local least = is_rsa and checks.least_bits.rsa or facts.algorithm == "id-ecPublicKey" and checks.least_bits.ec or 0;
 	local weak = facts.bits and facts.bits < least;
 	if weak then
 		add { level = "error"; id = "key-size"; text = ("its key has %d bits"):format(facts.bits);
 			remedy = ("make one of %d bits or more"):format(least) };
 	end
-	local signature = (facts.signature or ""):lower();
-	local old = signature:find("sha1", 1, true) or signature:find("md5", 1, true);
+	local old = checks.is_weak(facts.signature or "");
 	if old then
 		add { level = "error"; id = "signature"; remedy = "get a new one";
 			text = ("it is signed with %s, which is not accepted any more"):format(facts.signature) };
@@ -339,7 +323,7 @@ end
 
 function check.domain_names(domain)
 	return function (leaf)
-		if probe.names_domain(leaf, domain) then return nil; end
+		if certificates.names(leaf.cert, domain) then return nil; end
 		return "error", ("does not name %s"):format(domain),
 			("get one with %s in its subjectAltName"):format(domain);
 	end;

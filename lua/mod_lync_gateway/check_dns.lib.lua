@@ -1,25 +1,17 @@
 -- The DNS records that a gateway lives by: which are asked for, and what is to be said of the answers. Pure.
 -- SPDX-License-Identifier: MIT
 --
--- Questions are { name, type }; answers["name type"] is a list: of { target, port } for SRV, of addresses for A and
--- AAAA; empty with .status where there is none, with .failed (text) where nobody answered.
+-- Questions and answers are those of the library lookup.
+
+local lookup = module:require "lookup";
+
+local key, addresses, ask_addresses = lookup.key, lookup.addresses, lookup.want_addresses;
 
 local dns = {};
 
 local XMPP_PORT, SIP_PORT = 5269, 5061;
 local TARGETS_MAX = 8; -- of a domain, looked at
 local EDGES_MAX = 4;   -- addresses of an Access Edge, connected to
-
-local function key(name, kind)
-	return name.." "..kind;
-end
-
-local function ask_addresses(questions, seen, name)
-	if name == "" or seen[name] then return; end
-	seen[name] = true;
-	table.insert(questions, { name, "A" });
-	table.insert(questions, { name, "AAAA" });
-end
 
 -- facts: domain (A-labels), edge (name or address), edge_address or nil, bridge, is_address(text)
 function dns.questions(facts)
@@ -51,19 +43,6 @@ function dns.more_questions(facts, answers)
 	return questions;
 end
 
-local function addresses(answers, name)
-	local list, failed = {}, nil;
-	for _, kind in ipairs { "A", "AAAA" } do
-		local answer = answers[key(name, kind)] or {};
-		failed = failed or answer.failed;
-		for _, address in ipairs(answer) do
-			list[#list+1] = address;
-		end
-	end
-	return list, #list == 0 and failed or nil;
-end
-dns.addresses = addresses;
-
 local function any_ours(list, ours)
 	for _, address in ipairs(list) do
 		if ours[address] then return true; end
@@ -76,7 +55,7 @@ local function words(list)
 end
 
 local function no_answer(add, id, what, failed)
-	add { level = "error"; id = id; text = ("%s: the name server did not answer (%s)"):format(what, failed);
+	add { level = "error"; id = id; text = lookup.no_answer(what, failed);
 		remedy = "look at /etc/resolv.conf, or at unbound in the global section" };
 end
 

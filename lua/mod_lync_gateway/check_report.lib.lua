@@ -4,6 +4,8 @@
 local array = require "util.array";
 local json = require "util.json";
 
+local one_line = module:require "one_line";
+
 local report = {};
 
 local FORMAT = 1;     -- of the JSON object; goes up when a field changes or goes
@@ -15,15 +17,8 @@ local report_mt = { __index = report_methods };
 -- Where a finding about no host in particular belongs.
 report.SERVER = "*";
 
--- One line of printable text, whoever wrote it.
 local function plain(text)
-	text = tostring(text):gsub("%c", "?"):gsub("\194[\128-\159]", "?");
-	if #text > TEXT_MAX then
-		local cut = TEXT_MAX;
-		while (text:byte(cut + 1) or 0) & 0xC0 == 0x80 do cut = cut - 1; end -- not within a character
-		text = text:sub(1, cut).."…";
-	end
-	return text;
+	return one_line(text, TEXT_MAX);
 end
 report.plain = plain;
 

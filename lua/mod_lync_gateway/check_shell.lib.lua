@@ -5,25 +5,23 @@ local lfs = require "lfs";
 local socket = require "socket";
 local ssl = require "ssl";
 local config = require "core.configmanager";
-local dns = require "util.dns";
 local idna_to_ascii = require "util.encodings".idna.to_ascii;
 local net = require "util.net";
 local getuid = require "util.pposix".getuid;
 local paths = require "util.paths";
 
 local compat = module:require "compat";
+local lookup = module:require "lookup";
+local program = module:require "program";
 
 local prosody, package = prosody, package;
 local load_certificate, new_context = ssl.loadcertificate, ssl.newcontext;
 
 local shell = {
+	ask = lookup.ask;
 	now = os.time; load_certificate = load_certificate; new_context = new_context; to_ascii = idna_to_ascii;
 	id = require "util.id".medium; modules = compat.modules_of;
 };
-
-local function quote(text)
-	return "'"..text:gsub("'", "'\\''").."'";
-end
 
 -- What Prosody would log meanwhile goes to the terminal, into our output; check says it in its own words.
 function shell.quiet()
@@ -39,23 +37,18 @@ function shell.read(path)
 	return text;
 end
 
--- Output (both streams) and exit status; nothing can ask anybody.
-function shell.run(command)
-	local f = io.popen("LC_ALL=C "..command.." </dev/null 2>&1", "r");
-	if not f then return "", 127; end
-	local output = f:read(256 * 1024) or "";
-	local _, _, status = f:close();
-	return output, status;
-end
-
 -- Prosody's user, where we are root and the server will not be; else nil.
 local function other_user()
 	if getuid() ~= 0 or config.get("*", "run_as_root") == true then return nil; end
 	return tostring(config.get("*", "prosody_user") or "prosody");
 end
 
-local function as_user(user, command)
-	return ("runuser -u %s -- %s"):format(quote(user), command);
+-- Does test(1) say so, for Prosody's user? -> boolean; nil: test did not say
+local function test(what, path, user)
+	local argv = { "test"; what; path };
+	if user then argv = { "runuser"; "-u"; user; "--"; table.unpack(argv) }; end
+	local ok, _, status = program.run(argv);
+	if ok or status == 1 then return ok; end
 end
 
 -- May Prosody read it? -> boolean, why not
@@ -71,11 +64,8 @@ function shell.readable(path)
 		return false, err;
 	end
 	local user = other_user();
-	if user then
-		local _, status = shell.run(as_user(user, "test -r "..quote(path)));
-		if status == 1 then
-			return false, ("%s: the user %s may not read it"):format(path, user);
-		end
+	if user and test("-r", path, user) == false then
+		return false, ("%s: the user %s may not read it"):format(path, user);
 	end
 	return true;
 end
@@ -90,13 +80,6 @@ function shell.open_to_all(path)
 		directory = directory:match("^(.*)/[^/]*$");
 	end
 	return true;
-end
-
-local function executable(path)
-	local user = other_user();
-	local command = "test -x "..quote(path);
-	local _, status = shell.run(user and as_user(user, command) or command);
-	return status == 0;
 end
 
 -- ---- certificates of Prosody
@@ -117,98 +100,7 @@ function shell.certificate_of(host)
 		password = type(files.password) == "string" and files.password or nil };
 end
 
--- ---- DNS
-
-local RCODE_FINE, RCODE_NO_NAME = 0, 3;
-
-local readers = {
-	SRV = function (srv)
-		return { target = srv.target:gsub("%.$", ""):lower(); port = srv.port; priority = srv.priority; weight = srv.weight };
-	end;
-	A = tostring; AAAA = tostring;
-};
-
-local function read_answer(kind, records, answer)
-	local list = {};
-	for i, record in ipairs(records) do
-		list[i] = readers[kind](record);
-	end
-	if answer.bogus then
-		list.failed = "bogus: "..tostring(answer.bogus);
-	elseif answer.rcode and answer.rcode ~= RCODE_FINE and answer.rcode ~= RCODE_NO_NAME then
-		list.failed = dns.errors[answer.rcode] or ("code %d"):format(answer.rcode);
-	end
-	if kind == "SRV" then
-		table.sort(list, function (a, b)
-			return a.priority < b.priority or a.priority == b.priority and a.target < b.target;
-		end);
-	end
-	return list;
-end
-
--- The resolver's settings, as net.unbound reads them.
-local function unbound_settings(unbound)
-	local settings = { hoststxt = false };
-	for key, value in pairs(unbound.config or {}) do
-		if settings[key] == nil then settings[key] = value; end
-	end
-	local given = config.get("*", "unbound");
-	for key, value in pairs(type(given) == "table" and given or {}) do settings[key] = value; end
-	return settings;
-end
-
--- All at once: libunbound's own descriptor is waited for, so that the time ends when it shall.
-local function ask_unbound(unbound, questions, answers, deadline)
-	local resolver, missing = unbound.new(unbound_settings(unbound)), 0;
-	for _, question in ipairs(questions) do
-		local key, kind = question[1].." "..question[2], question[2];
-		local function answered(answer, reason)
-			local records = {};
-			for i = 1, answer and not answer.bogus and #answer or 0 do
-				records[i] = dns.parsers[kind](answer[i]);
-			end
-			answers[key] = answer and read_answer(kind, records, answer) or { failed = tostring(reason or "no answer") };
-			missing = missing - 1;
-		end
-		local query, reason = resolver:resolve_async(answered, question[1], dns.types[kind], dns.classes.IN);
-		missing = missing + 1;
-		if not query then answered(nil, reason); end
-	end
-	local fd = { getfd = function () return resolver:getfd(); end; dirty = function () return false; end };
-	while missing > 0 and socket.gettime() < deadline do
-		socket.select({ fd }, nil, math.max(0, deadline - socket.gettime()));
-		resolver:process();
-	end
-end
-
--- Prosody without lua-unbound.
-local function ask_in_turn(questions, answers, deadline)
-	local resolver = require "net.dns";
-	for _, question in ipairs(questions) do
-		if socket.gettime() >= deadline then return; end
-		local kind, records = question[2], {};
-		local answer = resolver.lookup(question[1], kind, "IN") or {};
-		for i, record in ipairs(answer) do
-			records[i] = record[kind:lower()];
-		end
-		answers[question[1].." "..kind] = read_answer(kind, records, {});
-	end
-end
-
--- Ask by Prosody's resolver and its settings; add to answers what comes within seconds, and what does not.
-function shell.ask(questions, answers, seconds)
-	local deadline = socket.gettime() + seconds;
-	local ok, unbound = pcall(require, "lunbound");
-	if ok then
-		ask_unbound(unbound, questions, answers, deadline);
-	else
-		ask_in_turn(questions, answers, deadline);
-	end
-	for _, question in ipairs(questions) do
-		local key = question[1].." "..question[2];
-		answers[key] = answers[key] or { failed = ("no answer within %g s"):format(seconds) };
-	end
-end
+-- ---- addresses
 
 -- This server's addresses: of its interfaces, of the ports it is told to open, of external_addresses. -> set, list
 function shell.addresses(listen)
@@ -259,11 +151,12 @@ local NO_ADDRESS, NO_FILE = "192.0.2.1:5061", "/nonexistent/lync-gateway-check";
 function shell.worker(core, seconds)
 	local facts = { core_version = core.version };
 	local so = package.searchpath("lync_gateway.core", package.cpath);
-	local real = so and shell.run("realpath "..quote(so)):match("^(/[^\n]*)") or so;
+	local _, resolved = program.run { "realpath"; so or "" };
+	local real = resolved:match("^(/[^\n]*)") or so;
 	local directory = real and real:match("^(.*)/");
 	facts.path = directory and paths.join(directory, "sipbridge-worker");
 	facts.found = facts.path ~= nil and lfs.attributes(facts.path, "mode") == "file";
-	facts.executable = facts.found and executable(facts.path);
+	facts.executable = facts.found and test("-x", facts.path, other_user()) == true;
 	if not facts.executable then return facts; end
 	local ok, bridge, _, text = pcall(core.bridge, { worker = facts.path; fqdn = "check.invalid";
 		listen = { NO_ADDRESS }; certificate = NO_FILE; key = NO_FILE; domains = {} });
@@ -296,10 +189,8 @@ function shell.storage(host)
 	end);
 	facts.opened, facts.error = ok, not ok and tostring(err) or nil;
 	if not ok or facts.driver ~= "internal" then return facts; end
-	local user, data = other_user(), prosody.paths.data;
-	local test = ("test -w %s"):format(quote(data));
-	local _, status = shell.run(user and as_user(user, test) or test);
-	if status ~= 0 then
+	local data = prosody.paths.data;
+	if not test("-w", data, other_user()) then
 		facts.opened, facts.error = false, data..": Prosody's user may not write there";
 	end
 	return facts;

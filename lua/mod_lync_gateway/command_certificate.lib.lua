@@ -5,11 +5,11 @@ local to_ascii = require "util.encodings".idna.to_ascii;
 local array = require "util.array"; -- tells JSON that an empty one is a list
 local json = require "util.json";
 
-local arguments = module:require "certificate_arguments";
+local arguments = module:require "arguments";
 local files = module:require "certificate_files";
 local import = module:require "certificate_import";
 local locations = module:require "certificate_locations";
-local openssl = module:require "certificate_openssl";
+local program = module:require "program";
 local read = module:require "certificate_read";
 local request = module:require "certificate_request";
 local show = module:require "certificate_show";
@@ -88,9 +88,9 @@ local function make_in(directory, plan, paths)
 	local function step(what, mode, command, copy)
 		if not list then return; end
 		if command then
-			local done, output = openssl.run(command(plan, made));
+			local done, output = program.run(command(plan, made));
 			if not done then
-				list, err = nil, openssl.reason(output);
+				list, err = nil, program.reason(output);
 				return;
 			end
 		end
@@ -274,7 +274,7 @@ function certificate.run(env, args, command)
 		wrong = args[1] and "Unknown: certificate "..args[1] or "Say request, import or show";
 	else
 		parsed, wrong = arguments.parse({ table.unpack(args, 2) }, sub.kinds);
-		if parsed and not openssl.run { "openssl"; "version" } then
+		if parsed and not program.run { "openssl"; "version" } then
 			env.print("error: the openssl command cannot be run: apt-get install openssl");
 			return 1;
 		end

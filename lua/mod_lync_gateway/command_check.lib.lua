@@ -1,6 +1,7 @@
 -- prosodyctl mod_lync_gateway check
 -- SPDX-License-Identifier: MIT
 
+local arguments = module:require "arguments";
 local options = module:require "options";
 local report_lib = module:require "check_report";
 local check_certificate = module:require "check_certificate";
@@ -12,7 +13,8 @@ local probe = module:require "peer_tls";
 
 local check = {};
 
-local TIMEOUT, TIMEOUT_MAX = 5, 60; -- seconds
+local TIMEOUT = 5; -- seconds
+local kinds = { offline = "flag"; json = "flag"; timeout = 60 };
 
 check.usage = [[
   check [--offline] [--json] [--timeout S] [HOST]
@@ -20,31 +22,6 @@ check.usage = [[
                           Edge, worker and storage of HOST, or of every host that
                           has lync_gateway; --offline: the network is left out
 ]];
-
--- args -> { offline, json, timeout, host } or nil, what is wrong
-function check.parse(args)
-	local parsed = { timeout = TIMEOUT };
-	local i = 1;
-	while args[i] do
-		local arg = args[i];
-		local timeout = arg == "--timeout" and (args[i + 1] or "") or arg:match("^%-%-timeout=(.*)$");
-		if timeout then
-			i = arg == "--timeout" and i + 1 or i;
-			parsed.timeout = tonumber(timeout);
-			if not parsed.timeout or not (parsed.timeout > 0 and parsed.timeout <= TIMEOUT_MAX) then
-				return nil, ("--timeout wants seconds, up to %d, not %q"):format(TIMEOUT_MAX, timeout);
-			end
-		elseif arg == "--offline" or arg == "--json" then
-			parsed[arg:sub(3)] = true;
-		elseif arg:sub(1, 1) == "-" or parsed.host then
-			return nil, "Unexpected argument: "..arg;
-		else
-			parsed.host = arg;
-		end
-		i = i + 1;
-	end
-	return parsed;
-end
 
 -- ---- configuration
 
@@ -93,7 +70,7 @@ end
 -- ---- certificates
 
 local function file_env(world)
-	return { read = world.read; readable = world.readable; open_to_all = world.open_to_all; run = world.run;
+	return { read = world.read; readable = world.readable; open_to_all = world.open_to_all;
 		load_certificate = world.load_certificate; new_context = world.new_context };
 end
 
@@ -150,7 +127,7 @@ local function edge(env, report, host, bridge, address, params)
 		timeout = params.timeout; now = world.now(); version = env.core.version; id = world.id();
 		verification = bridge.wire.verification_header; judge_dates = check_certificate.judge_dates };
 	local looked = check_edge.look(wanted, { probe = probe; crl = bridge.crlfile and function (chain)
-		return check_certificate.revoked(file_env(world), chain, bridge);
+		return check_certificate.revoked(chain, bridge);
 	end or nil });
 	report:add_all(host, "edge", check_edge.judge(looked, wanted));
 end
@@ -207,12 +184,13 @@ end
 -- command: the library `command`; env.check: the machine (check_shell), another one in tests
 function check.run(env, args, command)
 	local print = env.print;
-	local params, wrong = check.parse(args);
+	local params, wrong = arguments.parse(args, kinds, 1);
 	if not params then
 		print(wrong.."\n\n"..command.usage());
 		return 2;
 	end
-	local wanted, missing = command.select(env, params.host);
+	params.timeout = params.timeout or TIMEOUT;
+	local wanted, missing = command.select(env, params[1]);
 	if not wanted then
 		print(params.json and report_lib.json_error(missing) or "error: "..missing);
 		return 1;

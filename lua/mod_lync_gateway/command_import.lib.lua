@@ -4,6 +4,7 @@
 local json = require "util.json";
 local resolve_relative_path = require "util.paths".resolve_relative_path;
 
+local arguments = module:require "arguments";
 local managed = module:require "managed";
 local edit = module:require "managed_edit";
 local read = module:require "import_read";
@@ -22,31 +23,7 @@ import.usage = [[
                            Export-Csv); --commit writes it
 ]];
 
-local flags = { ["--commit"] = "commit"; ["--json"] = "json"; ["--accept-numbers"] = "accept_numbers" };
-
--- args -> { file, host, commit, json, accept_numbers } or nil, what is wrong
-local function parse(args)
-	local parsed, i = {}, 1;
-	while args[i] do
-		local arg = args[i];
-		if flags[arg] then
-			parsed[flags[arg]] = true;
-		elseif arg == "--host" and args[i+1] then
-			parsed.host, i = args[i+1], i + 1;
-		elseif arg:sub(1, 7) == "--host=" then
-			parsed.host = arg:sub(8);
-		elseif arg:sub(1, 1) == "-" or parsed.file then
-			return nil, "Unexpected argument: "..arg;
-		else
-			parsed.file = arg;
-		end
-		i = i + 1;
-	end
-	if not parsed.file then
-		return nil, "A file is missing";
-	end
-	return parsed;
-end
+local kinds = { host = "value"; commit = "flag"; json = "flag"; ["accept-numbers"] = "flag" };
 
 -- The file's bytes | nil, what is wrong
 local function read_file(file)
@@ -121,7 +98,7 @@ local function outcome_of(t, items, parsed)
 		return { committed = false; message = ("Dry run: nothing was written. --commit writes %d object(s) into %s.")
 			:format(count.written, path) };
 	end
-	local ok, err = write(t, items, parsed.file);
+	local ok, err = write(t, items, parsed[1]);
 	if not ok then
 		return nil, err;
 	end
@@ -131,7 +108,7 @@ end
 
 local function fail(env, parsed, message, status, line)
 	if parsed.json then
-		env.print(json.encode_ordered { error = message; line = line; file = parsed.file });
+		env.print(json.encode_ordered { error = message; line = line; file = parsed[1] });
 	else
 		env.print("error: "..message);
 	end
@@ -165,8 +142,9 @@ end
 
 -- command: the library `command`
 function import.run(env, args, command)
-	local parsed, wrong = parse(args);
-	if not parsed then
+	local parsed, wrong = arguments.parse(args, kinds, 1);
+	if not parsed or not parsed[1] then
+		wrong = wrong or "A file is missing";
 		env.print(wrong.."\n\n"..command.usage());
 		return 2;
 	end
@@ -174,7 +152,7 @@ function import.run(env, args, command)
 	if not host then
 		return fail(env, parsed, missing, status);
 	end
-	local content, unreadable, line = load(parsed.file);
+	local content, unreadable, line = load(parsed[1]);
 	local doc, unmanaged = load_managed(env);
 	if not content or not doc then
 		return fail(env, parsed, unreadable or unmanaged, 1, line);
@@ -186,12 +164,12 @@ function import.run(env, args, command)
 		return found and not found.managed and edit.describe(found) or nil;
 	end
 	local items = plan.make(env.core, host, raw, map.items(content.rows),
-		{ origin = origin; accept_numbers = parsed.accept_numbers });
+		{ origin = origin; accept_numbers = parsed["accept-numbers"] });
 	local outcome, failed = outcome_of(t, items, parsed);
 	if not outcome then
 		return fail(env, parsed, failed, 1);
 	end
-	local head = { file = text.printable(parsed.file, 1024); format = content.format; encoding = content.encoding;
+	local head = { file = text.printable(parsed[1], 1024); format = content.format; encoding = content.encoding;
 		host = host };
 	local general = report.general(items, raw);
 	if parsed.json then

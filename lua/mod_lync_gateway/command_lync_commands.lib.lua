@@ -3,6 +3,7 @@
 
 local idna_to_ascii = require "util.encodings".idna.to_ascii;
 
+local arguments = module:require "arguments";
 local lync_commands = module:require "lync_commands";
 local managed = module:require "managed";
 local text = module:require "import_text";
@@ -76,32 +77,14 @@ local function facts_of(host, settings, config)
 		grants = strings(config.lync_policy_grants) };
 end
 
--- args -> { host } or nil, what is wrong
-local function parse(args)
-	local parsed, i = {}, 1;
-	while args[i] do
-		if args[i] == "--host" and args[i+1] then
-			parsed.host, i = args[i+1], i + 1;
-		elseif args[i]:sub(1, 7) == "--host=" then
-			parsed.host = args[i]:sub(8);
-		elseif args[i]:sub(1, 1) == "-" or parsed.host then
-			return nil, "Unexpected argument: "..args[i];
-		else
-			parsed.host = args[i];
-		end
-		i = i + 1;
-	end
-	return parsed;
-end
-
 -- command: the library `command`
 function command_lync_commands.run(env, args, command)
-	local parsed, wrong = parse(args);
+	local parsed, wrong = arguments.parse(args, { host = "value" }, 1);
 	if not parsed then
 		env.print(wrong.."\n\n"..command.usage());
 		return 2;
 	end
-	local hosts, missing = command.select(env, parsed.host);
+	local hosts, missing = command.select(env, parsed.host or parsed[1]);
 	if not hosts then
 		env.print("error: "..missing);
 		return 1;

@@ -5,13 +5,15 @@ local json_decode = require "util.json".decode;
 local json_encode = require "util.json".encode;
 
 local admin_socket = module:require "admin_socket";
+local arguments = module:require "arguments";
 local report = module:require "synthetic_report";
 
 local prosody = prosody;
 
 local test = {};
 
-local TIMEOUT, TIMEOUT_MAX, SLACK = 30, 600, 10; -- seconds
+local TIMEOUT, SLACK = 30, 10; -- seconds
+local kinds = { timeout = 600; json = "flag" };
 
 test.usage = [[
   test im FROM TO [TEXT] [--timeout SECONDS] [--json]
@@ -22,38 +24,16 @@ test.usage = [[
 
 -- args -> { from, to, text, timeout, json } or nil, what is wrong
 local function parse(args)
-	local parsed, words = { timeout = TIMEOUT }, {};
-	local i = 1;
-	while args[i] do
-		local arg = args[i];
-		if arg == "--json" then
-			parsed.json = true;
-		elseif arg == "--timeout" or arg:match("^%-%-timeout=") then
-			local value = arg:match("=(.*)$");
-			if not value then
-				i = i + 1;
-				value = args[i];
-			end
-			parsed.timeout = tonumber(value or "");
-			if not parsed.timeout or parsed.timeout < 1 or parsed.timeout > TIMEOUT_MAX then
-				return nil, ("--timeout wants seconds, 1 to %d: %s"):format(TIMEOUT_MAX, value or "nothing given");
-			end
-		elseif arg:sub(1, 2) == "--" then
-			return nil, "Unexpected argument: "..arg;
-		else
-			words[#words+1] = arg;
-		end
-		i = i + 1;
-	end
-	if words[1] ~= "im" then
-		return nil, words[1] and "There is no such test: "..words[1] or "Which test? There is: im";
-	elseif not words[2] or not words[3] then
+	local parsed, wrong = arguments.parse(args, kinds);
+	if not parsed then return nil, wrong; end
+	if parsed[1] ~= "im" then
+		return nil, parsed[1] and "There is no such test: "..parsed[1] or "Which test? There is: im";
+	elseif not parsed[2] or not parsed[3] then
 		return nil, "A test of messages wants two addresses: FROM and TO";
-	elseif words[5] then
-		return nil, "Unexpected argument: "..words[5].." (quote the text)";
+	elseif parsed[5] then
+		return nil, "Unexpected argument: "..parsed[5].." (quote the text)";
 	end
-	parsed.from, parsed.to, parsed.text = words[2], words[3], words[4];
-	return parsed;
+	return { from = parsed[2]; to = parsed[3]; text = parsed[4]; timeout = parsed.timeout or TIMEOUT; json = parsed.json };
 end
 
 local function line_of(parsed)

@@ -30,9 +30,13 @@ function expiry.due(said, role, not_after, now)
 	return threshold;
 end
 
+function expiry.date(time)
+	return os.date("!%Y-%m-%d %H:%M UTC", time);
+end
+
 -- "until 2026-12-25 09:00 UTC (29 days)"
 function expiry.describe(not_after, now)
-	local date = os.date("!%Y-%m-%d %H:%M UTC", not_after);
+	local date = expiry.date(not_after);
 	if now >= not_after then return ("EXPIRED at %s"):format(date); end
 	return ("until %s (%d days)%s"):format(date, (not_after - now) // DAY,
 		expiry.threshold(not_after, now) and " RENEW IT" or "");

@@ -1,13 +1,14 @@
 -- What the commands that edit the managed file have in common: words, where something stands, refusal, writing.
 -- SPDX-License-Identifier: MIT
 
+local arguments = module:require "arguments";
 local managed = module:require "managed";
 
 local edit = {};
 
 -- ---- words
 
-local flags = { ["--whatif"] = "whatif"; ["--json"] = "json"; ["--none"] = "none" };
+local kinds = { host = "value"; whatif = "flag"; json = "flag"; none = "flag" };
 
 local function snake(name)
 	return (name:gsub("(%l)(%u)", "%1_%2"):lower());
@@ -15,27 +16,20 @@ end
 
 -- args -> { words…, sets = { { key, op, text }… }, host, whatif, json, none } | nil, what is wrong
 function edit.parse(args)
-	local parsed, i = { sets = {} }, 1;
-	while args[i] do
-		local arg = args[i];
+	local words, sets = {}, {};
+	for _, arg in ipairs(args) do
 		local key, op, text = arg:match("^([%w_]+)([+-]?)=(.*)$");
 		if key then
-			table.insert(parsed.sets, { key = key; op = op; text = text });
-		elseif flags[arg] then
-			parsed[flags[arg]] = true;
-		elseif arg:find("^%-%-host") then
-			parsed.host = arg:match("^%-%-host=(.+)$") or arg == "--host" and args[i + 1] or nil;
-			if not parsed.host then return nil, "--host: a host is missing"; end
-			i = arg == "--host" and i + 1 or i;
+			table.insert(sets, { key = key; op = op; text = text });
 		elseif arg:find("^%-%a") then
 			return nil, ("Unexpected argument: %s; parameters are written as in %s=VALUE"):format(arg, snake(arg:sub(2)));
-		elseif arg:sub(1, 1) == "-" then
-			return nil, "Unexpected argument: "..arg;
 		else
-			table.insert(parsed, arg);
+			table.insert(words, arg);
 		end
-		i = i + 1;
 	end
+	local parsed, wrong = arguments.parse(words, kinds);
+	if not parsed then return nil, wrong; end
+	parsed.sets = sets;
 	return parsed;
 end
 

@@ -5,6 +5,8 @@ local lfs = require "lfs";
 local random_bytes = require "util.random".bytes;
 local to_hex = require "util.hex".to;
 
+local program = module:require "program";
+
 local file = {};
 
 local SIZE_MAX = 8 * 1024 * 1024; -- bytes
@@ -40,23 +42,12 @@ function file.read(path)
 	return text or "";
 end
 
-local function quote(text)
-	return "'"..text:gsub("'", "'\\''").."'";
-end
-
-local function run(program, ...)
-	local words = { program };
-	for _, word in ipairs { ... } do
-		words[#words+1] = quote(word);
-	end
-	return os.execute(table.concat(words, " ").." >/dev/null 2>&1") == true;
-end
-
 local function fill(temporary, text, reference)
 	local f, err = io.open(temporary, "wb");
 	if not f then return nil, err; end
 	-- Owner and mode before the first byte: the file may hold the dialback passphrase.
-	if reference and not run("cp --attributes-only --preserve=mode,ownership --", reference, temporary) then
+	if reference and not program.run { "cp"; "--attributes-only";
+			"--preserve=mode,ownership"; "--"; reference; temporary } then
 		f:close();
 		return nil, ("%s: cannot be given owner and mode of %s"):format(temporary, reference);
 	end
@@ -69,7 +60,7 @@ local function fill(temporary, text, reference)
 	if not ok or not closed then
 		return nil, temporary..": "..tostring(err or close_err);
 	end
-	run("sync --", temporary); -- not everywhere; then the system does it in its own time
+	program.run { "sync"; "--"; temporary }; -- not everywhere; then the system does it in its own time
 	return true;
 end
 
@@ -103,7 +94,7 @@ local function write(path, text, reference, new)
 		os.remove(temporary);
 		return nil, plainly(err, temporary, path);
 	end
-	run("sync --", path:match("^(.*)/") or ".");
+	program.run { "sync"; "--"; path:match("^(.*)/") or "." };
 	return true;
 end
 

@@ -6,14 +6,17 @@ local json_encode = require "util.json".encode;
 local nameprep = require "util.encodings".stringprep.nameprep;
 local pton = require "util.net".pton;
 
+local arguments = module:require "arguments";
 local dial = module:require "partner_test_dial";
 local dns = module:require "partner_test_dns";
+local lookup = module:require "lookup";
 local report = module:require "partner_test_report";
 local tls = module:require "partner_test_tls";
 
 local partner_test = {};
 
-local TIMEOUT, TIMEOUT_MAX = 10, 120; -- seconds, for each step
+local TIMEOUT = 10; -- seconds, for each step
+local kinds = { host = "value"; timeout = 120; json = "flag" };
 
 partner_test.usage = [[
   partner test DOMAIN [--host HOST] [--timeout SECONDS] [--json]
@@ -22,45 +25,19 @@ partner_test.usage = [[
                            it in both directions; no message is sent
 ]];
 
-local options = {
-	["--host"] = function (parsed, value)
-		parsed.host = value;
-		return value ~= nil;
-	end;
-	["--timeout"] = function (parsed, value)
-		parsed.timeout = tonumber(value or "");
-		return parsed.timeout and parsed.timeout >= 1 and parsed.timeout <= TIMEOUT_MAX;
-	end;
-};
-
 -- args -> { domain, host, timeout, json } or nil, what is wrong
 local function parse(args)
-	local parsed, i = { timeout = TIMEOUT }, 1;
-	while args[i] do
-		local name, value = args[i]:match("^(%-%-%l+)=(.*)$");
-		name = name or args[i];
-		if name == "--json" then
-			parsed.json = true;
-		elseif options[name] then
-			if not value then
-				i = i + 1;
-				value = args[i];
-			end
-			if not options[name](parsed, value) then
-				return nil, ("%s: %s is not possible%s"):format(name, value or "nothing", name == "--timeout"
-					and (", 1 to %d seconds are"):format(TIMEOUT_MAX) or "");
-			end
-		elseif name:sub(1, 1) == "-" or parsed.domain then
-			return nil, "Unexpected argument: "..name;
-		else
-			parsed.domain = nameprep(name);
-			if not parsed.domain or not idna_to_ascii(parsed.domain) then
-				return nil, name.." is no domain";
-			end
-		end
-		i = i + 1;
+	local parsed, wrong = arguments.parse(args, kinds, 1);
+	if not parsed then
+		return nil, wrong;
+	elseif not parsed[1] then
+		return nil, "Which partner? Say its domain";
 	end
-	if not parsed.domain then return nil, "Which partner? Say its domain"; end
+	parsed.timeout = parsed.timeout or TIMEOUT;
+	parsed.domain = nameprep(parsed[1]);
+	if not parsed.domain or not idna_to_ascii(parsed.domain) then
+		return nil, parsed[1].." is no domain";
+	end
 	return parsed;
 end
 
@@ -125,10 +102,10 @@ local function dial_all(env, call, rows, targets)
 	return method, status;
 end
 
-local function own_dns(rows, lookup, host)
+local function own_dns(rows, ask, host)
 	local ascii = idna_to_ascii(host);
-	local records, failed = dns.services(lookup, "_xmpp-server._tcp.", ascii);
-	report.own_dns(rows, ascii, records, failed, records and #records == 0 and dns.addresses(lookup, ascii) or nil);
+	local records, failed = dns.services(ask, "_xmpp-server._tcp.", ascii);
+	report.own_dns(rows, ascii, records, failed, records and #records == 0 and dns.addresses(ask, ascii) or nil);
 end
 
 -- One host of ours: rows, the methods of both directions.
@@ -138,7 +115,7 @@ local function test_host(env, parsed, host, settings)
 	rows[1] = { level = "title"; check = "partner"; text = ("%s, partner of %s"):format(parsed.domain, host) };
 	if not report.settings(rows, partner) then return result; end
 	local ascii = idna_to_ascii(parsed.domain);
-	local found = dns.locate(env.lookup, ascii, partner.proxy_fqdn, function (text) return pton(text) ~= nil; end);
+	local found = dns.locate(env.ask, ascii, partner.proxy_fqdn, function (text) return pton(text) ~= nil; end);
 	local status;
 	if report.dns(rows, ascii, found, partner.proxy_fqdn) then
 		local parameters, err = env.parameters(host);
@@ -156,13 +133,22 @@ local function test_host(env, parsed, host, settings)
 	end
 	rows[#rows+1] = { level = "title"; check = "directions"; text = "Both directions" };
 	if not found.failed then
-		own_dns(rows, env.lookup, host);
+		own_dns(rows, env.ask, host);
 	end
 	local back = incoming(settings, parsed.domain, status or "valid");
 	report.incoming(rows, back, status);
 	result.incoming = back.method;
 	report.compare(rows, result.outgoing, result.incoming);
 	return result;
+end
+
+-- What asks the name server, for so many seconds each time.
+local function asker(seconds)
+	return function (questions)
+		local answers = {};
+		lookup.ask(questions, answers, seconds);
+		return answers;
+	end;
 end
 
 -- Hosts that have this partner: list of { host, settings }, or nil and what is wrong.
@@ -183,7 +169,7 @@ local function hosts_of(env, parsed, command)
 	return found;
 end
 
--- env.lookup, env.parameters, env.time: for tests
+-- env.ask, env.parameters, env.time: for tests
 function partner_test.run(env, args, command)
 	local parsed, wrong = parse(args);
 	if not parsed then
@@ -195,7 +181,7 @@ function partner_test.run(env, args, command)
 		env.print("error: "..missing);
 		return 1;
 	end
-	local inner = setmetatable({ lookup = env.lookup or dns.lookup(); parameters = env.parameters or tls.parameters;
+	local inner = setmetatable({ ask = env.ask or asker(parsed.timeout); parameters = env.parameters or tls.parameters;
 		time = env.time or os.time }, { __index = env });
 	local results, errors, warnings = {}, 0, 0;
 	for i, entry in ipairs(hosts) do

@@ -5,10 +5,10 @@
 
 local base64 = require "util.encodings".base64.encode;
 local gettime = require "socket".gettime;
-local socket = require "socket";
 local st = require "util.stanza";
 
 local element_stream = module:require "element_stream";
+local peer = module:require "peer_tls";
 local tls = module:require "partner_test_tls";
 
 local xmlns_tls = "urn:ietf:params:xml:ns:xmpp-tls";
@@ -24,15 +24,9 @@ Call.__index = Call;
 
 -- address, port -> socket, seconds | nil, why not
 local function connect(address, port, timeout)
-	local sock = address:find(":", 1, true) and socket.tcp6() or socket.tcp4();
 	local since = gettime();
-	sock:settimeout(timeout);
-	local ok, err = sock:connect(address, port);
-	if not ok then
-		sock:close();
-		return nil, err;
-	end
-	return sock, gettime() - since;
+	local sock, err = peer.dial(address, port, timeout);
+	return sock, sock and gettime() - since or err;
 end
 
 local function read_features(element)
@@ -91,7 +85,7 @@ function Call:start_tls()
 		return nil, answer and "it refuses STARTTLS" or err;
 	end
 	local sock;
-	sock, err = tls.start(self.sock, self.parameters, self.env.ascii, gettime() + self.env.timeout);
+	sock, err = tls.start(self.sock, self.parameters, self.env.ascii, self.env.timeout);
 	if not sock then
 		self.sock = nil;
 		return nil, err;

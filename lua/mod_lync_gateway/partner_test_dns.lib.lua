@@ -1,97 +1,78 @@
--- Where a partner's server is, as Prosody would look for it. lookup is handed in.
+-- Where a partner's server is, as Prosody would look for it. What asks is handed in.
 -- SPDX-License-Identifier: MIT
+--
+-- ask(questions) -> answers, both as those of the library lookup
+
+local lookup = module:require "lookup";
 
 local TARGETS_MAX, ADDRESSES_MAX = 8, 4;
-local NXDOMAIN, NOERROR = 3, 0;
 
 local dns = {};
 
--- The resolver that Prosody uses, asked and waited for.
-function dns.lookup()
-	local ok, unbound = pcall(require, "net.unbound");
-	local resolver = ok and unbound.dns or require "net.dns";
-	return function (name, kind)
-		return resolver.lookup(name, kind);
-	end;
-end
-
--- list of records, or nil and why there is no answer
-local function ask(lookup, name, kind)
-	local answer, err = lookup(name..".", kind);
-	if not answer then
-		if err then return nil, tostring(err); end
-		return {}; -- COMPAT(without lua-unbound): net.dns gives nothing at all for a name that does not exist
-	end
-	local code = answer.rcode;
-	if code and code ~= NOERROR and code ~= NXDOMAIN then
-		return nil, answer.bogus and "DNSSEC: "..tostring(answer.bogus) or "the name server did not answer";
-	end
-	return answer;
-end
-
-local function without_dot(name)
-	return (name:gsub("%.$", ""));
+local function first(list, most)
+	return { table.unpack(list, 1, math.min(#list, most)) };
 end
 
 -- -> sorted list of { target, port, priority, weight }, or nil and why not
-function dns.services(lookup, service, domain)
-	local answer, err = ask(lookup, service..domain, "SRV");
-	if not answer then return nil, err; end
-	local records = {};
-	for _, record in ipairs(answer) do
-		if record.srv and #records < TARGETS_MAX then
-			records[#records+1] = { target = without_dot(record.srv.target); port = record.srv.port;
-				priority = record.srv.priority; weight = record.srv.weight };
-		end
-	end
-	table.sort(records, function (a, b)
-		if a.priority ~= b.priority then return a.priority < b.priority; end
-		return a.weight > b.weight;
-	end);
-	return records;
+local function records_of(answers, name)
+	local answer = answers[lookup.key(name, "SRV")];
+	if answer.failed then return nil, answer.failed; end
+	return first(answer, TARGETS_MAX);
 end
 
--- -> list of addresses, or nil and why not
-function dns.addresses(lookup, name)
-	local found = {};
-	for _, kind in ipairs { "A", "AAAA" } do
-		local answer, err = ask(lookup, name, kind);
-		if not answer then return nil, err; end
-		for _, record in ipairs(answer) do
-			local address = record[kind:lower()];
-			if address and #found < ADDRESSES_MAX then found[#found+1] = tostring(address); end
+function dns.services(ask, service, domain)
+	return records_of(ask { { service..domain, "SRV" } }, service..domain);
+end
+
+-- -> list of addresses; where there are none, also why nobody answered, if so
+function dns.addresses(ask, name)
+	local questions = {};
+	lookup.want_addresses(questions, {}, name);
+	return lookup.addresses(ask(questions), name);
+end
+
+-- The addresses of all targets, asked for at once.
+local function find_addresses(ask, targets, is_address)
+	local questions, seen = {}, {};
+	for _, target in ipairs(targets) do
+		if not is_address(target.name) then lookup.want_addresses(questions, seen, target.name); end
+	end
+	local answers = #questions > 0 and ask(questions) or {};
+	for _, target in ipairs(targets) do
+		if is_address(target.name) then
+			target.addresses = { target.name };
+		else
+			local list;
+			list, target.failed = lookup.addresses(answers, target.name);
+			target.addresses = first(list, ADDRESSES_MAX);
 		end
 	end
-	return found;
 end
 
 -- domain in A-labels; proxy: proxy_fqdn or nil; is_address(text)
--- -> { records | nil, failed, targets = { { name, port, addresses | nil, failed } }, direct = records }
-function dns.locate(lookup, domain, proxy, is_address)
+-- -> { records | nil, failed, targets = { { name, port, addresses, failed } }, direct = records }
+function dns.locate(ask, domain, proxy, is_address)
 	local found = { targets = {} };
 	local function add(name, port)
-		local target = { name = name; port = port };
-		if is_address(name) then
-			target.addresses = { name };
-		else
-			target.addresses, target.failed = dns.addresses(lookup, name);
-		end
-		table.insert(found.targets, target);
+		table.insert(found.targets, { name = name; port = port });
 	end
 	if proxy then
 		local host, port = proxy:match("^(.+):(%d+)$");
 		add(host:match("^%[(.*)%]$") or host, tonumber(port));
-		return found;
+	else
+		local service, direct = "_xmpp-server._tcp."..domain, "_xmpps-server._tcp."..domain;
+		local answers = ask { { service, "SRV" }; { direct, "SRV" } };
+		found.records, found.failed = records_of(answers, service);
+		if not found.records then return found; end
+		found.direct = records_of(answers, direct);
+		if #found.records == 0 then
+			add(domain, 5269);
+		end
+		for _, record in ipairs(found.records) do
+			if record.target ~= "" then add(record.target, record.port); end
+		end
 	end
-	found.records, found.failed = dns.services(lookup, "_xmpp-server._tcp.", domain);
-	if not found.records then return found; end
-	if #found.records == 0 then
-		add(domain, 5269);
-	end
-	for _, record in ipairs(found.records) do
-		if record.target ~= "" then add(record.target, record.port); end
-	end
-	found.direct = dns.services(lookup, "_xmpps-server._tcp.", domain);
+	find_addresses(ask, found.targets, is_address);
 	return found;
 end
 

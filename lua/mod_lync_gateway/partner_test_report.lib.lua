@@ -1,20 +1,17 @@
 -- What dialling a partner has shown, line by line: level, what was looked at, what it is, what to do. Pure.
 -- SPDX-License-Identifier: MIT
 
+local expiry = module:require "expiry";
+local lookup = module:require "lookup";
+local one_line = module:require "one_line";
 local words = module:require "partner_test_words";
 
 local report = {};
 
 local TEXT_MAX = 400; -- bytes of a peer's words that are shown
-local SOON, VERY_SOON = 30, 7; -- days
 
--- One line of printable text, whoever wrote it.
 local function plain(text)
-	text = tostring(text):gsub("[%c\127]", "?"):gsub("\194[\128-\159]", "?");
-	if #text > TEXT_MAX then
-		text = text:sub(1, TEXT_MAX):gsub("[\192-\255]?[\128-\191]*$", "").."…";
-	end
-	return text;
+	return one_line(text, TEXT_MAX);
 end
 report.plain = plain;
 
@@ -68,7 +65,7 @@ function report.dns(rows, domain, found, proxy)
 	if proxy then
 		add("info", "dns", ("%s is where to connect (proxy_fqdn), SRV records are not asked for"):format(proxy));
 	elseif not found.records then
-		add("error", "dns", ("%s: %s"):format(name, found.failed), words.no_dns);
+		add("error", "dns", lookup.no_answer(name, found.failed), words.no_dns);
 		return false;
 	elseif #found.records == 0 then
 		add("warning", "dns", ("%s: there is no such record, %s port 5269 is tried"):format(name, domain),
@@ -91,7 +88,8 @@ function report.dns(rows, domain, found, proxy)
 		if #addresses > 0 then
 			add("ok", "dns", ("%s: %s"):format(target.name, list(addresses)));
 		else
-			add("error", "dns", ("%s: %s"):format(target.name, target.failed or "has no address (A, AAAA)"),
+			add("error", "dns", target.failed and lookup.no_answer(target.name, target.failed)
+				or target.name..": has no address (A, AAAA)",
 				target.failed and words.no_dns or "its administrator: the SRV record names a target that does not exist");
 		end
 	end
@@ -102,7 +100,7 @@ end
 function report.own_dns(rows, host, records, failed, addresses)
 	local add = adder(rows);
 	if not records then
-		add("warning", "dns", ("_xmpp-server._tcp.%s: %s"):format(host, failed), words.no_dns);
+		add("warning", "dns", lookup.no_answer("_xmpp-server._tcp."..host, failed), words.no_dns);
 	elseif #records > 0 then
 		add("ok", "dns", ("_xmpp-server._tcp.%s: %s: the partner can find this server"):format(host,
 			describe_records(records)));
@@ -141,13 +139,13 @@ local function tls_rows(add, seen, domain, today)
 	end
 	local text = ("subject %s, issuer %s, names %s, valid from %s to %s"):format(tls.subject or "none",
 		tls.issuer or "none", list(tls.names, "none"), tls.not_before, tls.not_after);
-	local left = tls.expires and (tls.expires - today) // 86400;
+	local near = expiry.threshold(tls.expires, today);
 	if tls.status ~= "valid" then
 		add("error", "certificate", ("%s: %s"):format((words.status[tls.status] or tls.status):format(domain), text),
 			words.certificate[tls.status]);
-	elseif left and left <= SOON then
-		add(left <= VERY_SOON and "warning" or "info", "certificate", ("good for %d more days: %s"):format(left, text),
-			"its administrator renews it");
+	elseif near then
+		add(near <= 7 and "warning" or "info", "certificate",
+			("good for %d more days: %s"):format((tls.expires - today) // 86400, text), "its administrator renews it");
 	else
 		add("ok", "certificate", ("good: %s"):format(text));
 	end

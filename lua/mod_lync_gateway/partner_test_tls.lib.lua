@@ -1,12 +1,11 @@
 -- The TLS of a stream to a partner as Prosody would do it, without its event loop; what the certificate says.
 -- SPDX-License-Identifier: MIT
 
-local gettime = require "socket".gettime;
-local socket_select = require "socket".select;
-local ssl = require "ssl";
 local resolve_relative_path = require "util.paths".resolve_relative_path;
 
 local certificates = module:require "certificates";
+local peer = module:require "peer_tls";
+local read = module:require "certificate_read";
 
 local prosody = prosody;
 
@@ -41,34 +40,9 @@ function tls.parameters(host)
 	return parameters;
 end
 
-local function handshake(sock, deadline)
-	sock:settimeout(0);
-	while true do
-		local ok, err = sock:dohandshake();
-		local left = deadline - gettime();
-		if ok then
-			return true;
-		elseif err ~= "wantread" and err ~= "wantwrite" and err ~= "timeout" then
-			return nil, err;
-		elseif left <= 0 then
-			return nil, "timeout";
-		end
-		socket_select(err ~= "wantwrite" and { sock } or nil, err == "wantwrite" and { sock } or nil, left);
-	end
-end
-
 -- parameters: nil for the probe -> socket | nil, why not
-function tls.start(sock, parameters, name, deadline)
-	local wrapped, err = ssl.wrap(sock, parameters or ANYTHING);
-	if not wrapped then return nil, err; end
-	wrapped:sni(name);
-	local ok;
-	ok, err = handshake(wrapped, deadline);
-	if not ok then
-		wrapped:close();
-		return nil, err;
-	end
-	return wrapped;
+function tls.start(sock, parameters, name, timeout)
+	return peer.handshake(sock, parameters or ANYTHING, name, timeout);
 end
 
 local function common_name(names)
@@ -80,15 +54,10 @@ local function common_name(names)
 	return last;
 end
 
-local months = { Jan = 1; Feb = 2; Mar = 3; Apr = 4; May = 5; Jun = 6; Jul = 7; Aug = 8; Sep = 9; Oct = 10; Nov = 11;
-	Dec = 12 };
-
--- "Nov 25 08:00:00 2026 GMT" -> seconds since 1970 (noon of that day), "2026-11-25"
+-- seconds since 1970, "2026-11-25"; or nil and the text as it is
 local function date_of(text)
-	local month, day, year = (text or ""):match("^(%a+) +(%d+) [%d:]+ (%d+)");
-	if not months[month] then return nil, text; end
-	local time = os.time { year = tonumber(year), month = months[month], day = tonumber(day), hour = 12 };
-	return time, ("%s-%02d-%02d"):format(year, months[month], tonumber(day));
+	local time = read.time(text);
+	return time, time and os.date("!%Y-%m-%d", time) or text;
 end
 
 local function names_of(cert)

@@ -10,7 +10,6 @@
 
 local socket = require "socket";
 local ssl = require "ssl";
-local x509 = require "util.x509";
 
 local probe = {};
 
@@ -41,19 +40,45 @@ local function token(err)
 end
 probe.token = token;
 
-function probe.connect(address, port, timeout)
+-- -> socket | nil, why not
+function probe.dial(address, port, timeout)
 	local sock, err = (address:find(":", 1, true) and socket.tcp6 or socket.tcp4)();
 	if not sock then
-		return nil, "unreachable", tostring(err);
+		return nil, tostring(err);
 	end
 	sock:settimeout(timeout);
 	local ok;
 	ok, err = sock:connect(address, port);
 	if not ok then
 		sock:close();
-		return nil, token(err);
+		return nil, err;
 	end
 	return sock;
+end
+
+function probe.connect(address, port, timeout)
+	local sock, err = probe.dial(address, port, timeout);
+	if not sock then return nil, token(err); end
+	return sock;
+end
+
+-- A handshake as client over a connected socket, which is closed if there is none. with: a context or its parameters;
+-- name: for SNI, or nil -> socket | nil, why not
+function probe.handshake(sock, with, name, timeout)
+	local wrapped, err = ssl.wrap(sock, with);
+	if not wrapped then
+		sock:close();
+		return nil, err;
+	end
+	wrapped:settimeout(timeout);
+	if name then wrapped:sni(name); end
+	local ok;
+	ok, err = wrapped:dohandshake();
+	if not ok then
+		wrapped:close();
+		return nil, waits[err] and "timeout" or err;
+	end
+	return wrapped;
 end
 
 -- { subject, issuer, not_before, not_after (text), names (of its SAN, lower case), cn, pem, expired, early }
@@ -120,17 +145,8 @@ function probe.tls(sock, params)
 		return { done = false; token = "own-files"; text = tostring(err) };
 	end
 	local wrapped;
-	wrapped, err = ssl.wrap(sock, ctx);
+	wrapped, err = probe.handshake(sock, ctx, params.name, params.timeout);
 	if not wrapped then
-		sock:close();
-		return { done = false; token = "own-files"; text = tostring(err) };
-	end
-	wrapped:settimeout(params.timeout);
-	if params.name then wrapped:sni(params.name); end
-	local ok;
-	ok, err = wrapped:dohandshake();
-	if not ok then
-		wrapped:close();
 		local word, text = token(err);
 		return { done = false; token = word; text = text };
 	end
@@ -190,11 +206,6 @@ function probe.names(described, fqdn)
 		if name == fqdn then return true; end
 	end
 	return #described.names == 0 and described.cn == fqdn;
-end
-
--- Does it name an XMPP domain, by Prosody's rules?
-function probe.names_domain(described, domain)
-	return x509.verify_identity(domain, "_xmpp-server", described.cert) == true;
 end
 
 return probe;

@@ -1,6 +1,8 @@
 -- What became of a test message, in words: for the shell, for prosodyctl, as JSON. Pure.
 -- SPDX-License-Identifier: MIT
 
+local one_line = module:require "one_line";
+
 local report = {};
 
 -- What a token means here and what to do about it. %s: the domain at the other end.
@@ -161,11 +163,6 @@ function report.complete(result)
 	return result;
 end
 
--- One line of printable text, whoever wrote it.
-local function plain(text)
-	return (tostring(text):gsub("[%c\127]", "?"):gsub("\194[\128-\159]", "?"));
-end
-
 function report.lines(result)
 	local lines = {
 		"Target      "..result.target;
@@ -177,7 +174,7 @@ function report.lines(result)
 		lines[#lines+1] = (i == 1 and "Diagnosis   " or "            ")..text;
 	end
 	for i, line in ipairs(lines) do
-		lines[i] = plain(line);
+		lines[i] = one_line(line);
 	end
 	return lines;
 end

@@ -2,7 +2,9 @@
 -- SPDX-License-Identifier: MIT
 
 local support = require "spec.support.module";
-local dns = support.lib("check_dns");
+local fake = {};
+function fake:require(name) return support.lib(name, self); end
+local dns = fake:require "check_dns";
 
 local function set(...)
 	local result = {};

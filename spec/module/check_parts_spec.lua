@@ -9,6 +9,7 @@ function fake:require(name) return support.lib(name, self); end
 local report = fake:require "check_report";
 local edge = fake:require "check_edge";
 local certificate = fake:require "check_certificate";
+local read = fake:require "certificate_read";
 local worker = fake:require "check_worker";
 local probe = fake:require "peer_tls";
 
@@ -162,14 +163,14 @@ describe("a certificate", function ()
 	local DAY = 86400;
 
 	it("has dates", function ()
-		assert.equal(0, certificate.time("Jan  1 00:00:00 1970 GMT"));
-		assert.equal(951782400, certificate.time("Feb 29 00:00:00 2000 GMT"));
-		assert.equal(1798675199, certificate.time("Dec 30 23:59:59 2026 GMT") - 0);
-		assert.equal(4102444800, certificate.time("Jan  1 00:00:00 2100 GMT"));
-		assert.is_nil(certificate.time("tomorrow"));
+		assert.equal(0, read.time("Jan  1 00:00:00 1970 GMT"));
+		assert.equal(951782400, read.time("Feb 29 00:00:00 2000 GMT"));
+		assert.equal(1798675199, read.time("Dec 30 23:59:59 2026 GMT") - 0);
+		assert.equal(4102444800, read.time("Jan  1 00:00:00 2100 GMT"));
+		assert.is_nil(read.time("tomorrow"));
 		for _ = 1, 200 do
 			local t = math.random(0, 4102444800);
-			assert.equal(t, certificate.time((os.date("!%b %d %H:%M:%S %Y GMT", t):gsub(" 0(%d) ", "  %1 "))));
+			assert.equal(t, read.time((os.date("!%b %d %H:%M:%S %Y GMT", t):gsub(" 0(%d) ", "  %1 "))));
 		end
 	end);
 
@@ -191,14 +192,29 @@ describe("a certificate", function ()
 
 	it("is read from openssl's text", function ()
 		assert.same({ algorithm = "rsaEncryption"; bits = 2048; signature = "sha256WithRSAEncryption";
-			usage = { ["TLS Web Server Authentication"] = true; ["TLS Web Client Authentication"] = true } },
+			usage = { text = "TLS Web Server Authentication, TLS Web Client Authentication"; any = false; server = true;
+				client = true } },
 			certificate.parse_text("Certificate:\n    Data:\n        Signature Algorithm: sha256WithRSAEncryption\n"
 				.."        Subject Public Key Info:\n            Public Key Algorithm: rsaEncryption\n"
 				.."                Public-Key: (2048 bit)\n            X509v3 Extended Key Usage: \n"
 				.."                TLS Web Server Authentication, TLS Web Client Authentication\n"));
 		assert.same({}, certificate.parse_text("nonsense"));
+		assert.is_nil(certificate.parse_text("Certificate:\n        Subject: CN=X509v3 Extended Key Usage:,O=x\n"
+			.."        Subject Public Key Info:\n").usage);
 		assert.same({ code = 20; depth = 0; text = "unable to get local issuer certificate" }, certificate.parse_verify(
 			"CN = x\nerror 20 at 0 depth lookup: unable to get local issuer certificate\nerror x.crt: verification failed\n"));
+	end);
+
+	it("names a domain in subjectAltName, or not at all", function ()
+		local function said(names)
+			local cert = { extensions = function () return { ["2.5.29.17"] = { dNSName = names } }; end;
+				subject = function () return { { oid = "2.5.4.3"; name = "commonName"; value = "contoso.com" } }; end };
+			return (certificate.domain_names("contoso.com") { cert = cert; names = names });
+		end
+		assert.is_nil(said { "contoso.com" });
+		assert.equal("error", said { "sip.contoso.com" });
+		assert.equal("error", said {}); -- a stream to us asks the same
+		assert.equal("error", said { "*.com" });
 	end);
 
 	it("names hosts by whole names", function ()

@@ -7,9 +7,9 @@ local new_id = require "util.id".short;
 local host = {};
 function host.require(_, name) return support.lib(name, host); end
 
-local arguments = host:require("certificate_arguments");
+local arguments = host:require("arguments");
 local checks = host:require("certificate_checks");
-local openssl = host:require("certificate_openssl");
+local program = host:require("program");
 local read = host:require("certificate_read");
 local request = host:require("certificate_request");
 
@@ -21,19 +21,23 @@ local function plan(words, other)
 end
 
 describe("certificate arguments", function ()
-	local kinds = { now = "flag"; csr = "value"; san = "list" };
+	local kinds = { now = "flag"; csr = "value"; san = "list"; timeout = 60 };
 	it("takes values both ways, lists, flags and the rest", function ()
 		assert.same({ now = true; csr = "x"; san = { "a"; "b" }; "contoso.com" },
 			arguments.parse({ "--now"; "--csr"; "x"; "--san=a"; "contoso.com"; "--san"; "b" }, kinds));
+		assert.same({ timeout = 1.5; "-)" }, arguments.parse({ "--timeout", "1.5", "-)" }, kinds));
 		assert.same({ csr = "a=b" }, arguments.parse({ "--csr=a=b" }, kinds));
 	end);
 	for _, case in ipairs {
 		{ { "--colour" }; "Unexpected argument: --colour" }; { { "-n" }; "Unexpected argument: -n" };
 		{ { "--csr" }; "--csr needs a value" }; { { "--csr=" }; "--csr needs a value" };
+		{ { "--timeout", "0" }; "--timeout wants seconds, 1 to 60, not 0" }; { { "--" }; "Unexpected argument: --" };
+		{ { "--timeout=61" }; "--timeout wants seconds, 1 to 60, not 61" }; { { "a"; "b"; "c" }; "Unexpected argument: c" };
+		{ { "--timeout=nan" }; "--timeout wants seconds, 1 to 60, not nan" };
 		{ { "--now=1" }; "--now takes no value" }; { { "--csr=a", "--csr=b" }; "--csr is given twice" };
 	} do
 		it("refuses "..table.concat(case[1], " "), function ()
-			assert.same({ nil; case[2] }, { arguments.parse(case[1], kinds) });
+			assert.same({ nil; case[2] }, { arguments.parse(case[1], kinds, 2) });
 		end);
 	end
 end);
@@ -100,7 +104,7 @@ describe("a request that openssl has made", function ()
 	teardown(function () os.execute("rm -r '"..directory.."'"); end);
 
 	local function run(argv)
-		local ok, output = openssl.run(argv);
+		local ok, output = program.run(argv);
 		assert.is_true(ok, output);
 		return output;
 	end
@@ -195,14 +199,14 @@ describe("a request that openssl has made", function ()
 		assert.equal(facts.public_key, run { "openssl"; "pkey"; "-in"; files.export; "-passin"; "file:"..files.passphrase;
 			"-pubout" });
 		has(run { "openssl"; "asn1parse"; "-in"; files.export }, "aes-256-cbc");
-		assert.is_false((openssl.run { "openssl"; "pkey"; "-in"; files.export; "-passin"; "pass:wrong"; "-noout" }));
+		assert.is_false((program.run { "openssl"; "pkey"; "-in"; files.export; "-passin"; "pass:wrong"; "-noout" }));
 	end);
 
 	it("leaves nothing to the shell", function ()
-		local ok, output = openssl.run { "printf"; "%s|"; "a b"; "$(id)"; "`id`"; "it's"; "; id"; "" };
+		local ok, output = program.run { "printf"; "%s|"; "a b"; "$(id)"; "`id`"; "it's"; "; id"; "" };
 		assert.is_true(ok);
 		assert.equal("a b|$(id)|`id`|it's|; id||", output);
-		assert.is_false((openssl.run { "false" }));
+		assert.is_false((program.run { "false" }));
 	end);
 end);
 
@@ -250,11 +254,11 @@ describe("the checks of a certificate", function ()
 	it("says what is right", function ()
 		assert.same({ "ok key: fits /k (RSA 2048 bits)"; "ok strength: RSA 2048 bits, signed with RSA-SHA256";
 			"ok names: xmpp.contoso.com, contoso.com, sip.contoso.com"; "ok usage: server and client authentication";
-			"ok dates: valid until "..checks.date(NOW + 100 * DAY).." (100 days)";
+			"ok dates: valid until "..host:require("expiry").date(NOW + 100 * DAY).." (100 days)";
 			"ok chain: 1 certificate(s), trusted by the system's CAs" }, findings());
 	end);
 
-	local until_text = checks.date(NOW + 10 * DAY);
+	local until_text = host:require("expiry").date(NOW + 10 * DAY);
 	for _, case in ipairs {
 		{ { names = { "contoso.com" } }; nil; "error names: xmpp.contoso.com is not in subjectAltName (there: contoso.com): "
 			.."the Access Edge would refuse us; ask for a new certificate" };
@@ -274,9 +278,9 @@ describe("the checks of a certificate", function ()
 			.."server and client authentication" };
 		{ { usage = "none" }; nil; "error usage: no extended key usage: ask for server and client authentication" };
 		{ { usage = { any = true; text = "any" } }; nil; "ok usage: server and client authentication" };
-		{ { not_after = NOW }; nil; "error dates: the certificate has expired at "..checks.date(NOW)
+		{ { not_after = NOW }; nil; "error dates: the certificate has expired at "..host:require("expiry").date(NOW)
 			.."; ask the CA for a new one" };
-		{ { not_before = NOW + 1 }; nil; "error dates: the certificate is not valid before "..checks.date(NOW + 1)
+		{ { not_before = NOW + 1 }; nil; "error dates: the certificate is not valid before "..host:require("expiry").date(NOW + 1)
 			.."; import it then, or set the clock right" };
 		{ { not_after = NOW + 10 * DAY }; nil; "warning dates: valid until "..until_text..", that is only 10 day(s)" };
 		{ { not_after = "none" }; nil; "error dates: the certificate: its dates cannot be read" };
@@ -308,7 +312,7 @@ describe("the checks of a certificate", function ()
 		local middle = facts { subject = "CN=middle"; not_after = NOW - 1; key_bits = 1024 };
 		local leaf = facts();
 		local lines = findings(nil, { leaf = leaf; chain = { leaf; middle } });
-		contains(lines, "error dates: CN=middle has expired at "..checks.date(NOW - 1).."; ask the CA for a new one");
+		contains(lines, "error dates: CN=middle has expired at "..host:require("expiry").date(NOW - 1).."; ask the CA for a new one");
 		contains(lines, "error strength: CN=middle: its key is weak (RSA 1024 bits), at least 2048 are needed; make a new "
 			.."request");
 	end);

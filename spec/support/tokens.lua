@@ -51,7 +51,8 @@ local LUA = {
 };
 
 -- Words of commands' results, which are in no log.
-local COMMANDS = { "/command_", "/check_", "/certificate_", "/import", "/managed", "/partner_test", "/peer_tls", "/synthetic_" };
+local COMMANDS = { "/command_", "/check_", "/certificate_", "/import", "/managed", "/partner_test", "/peer_tls", "/synthetic_",
+	"/arguments", "/program", "/lookup", "/one_line" };
 
 local function is_command(file)
 	for _, piece in ipairs(COMMANDS) do

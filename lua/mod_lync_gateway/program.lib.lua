@@ -4,7 +4,9 @@
 -- Keys, requests, extensions and chains are openssl's (LuaSec reads no requests, no purposes, and makes no keys);
 -- Debian's prosody brings it by ssl-cert. Secrets go by file, never by argument.
 
-local openssl = {};
+local program = {};
+
+local OUTPUT_MAX = 1024 * 1024; -- bytes
 
 local function quote(text)
 	assert(not text:find("%z"), "NUL in an argument");
@@ -12,7 +14,7 @@ local function quote(text)
 end
 
 -- argv -> one line for the shell; the input is empty, or nobody would answer what is asked
-function openssl.line(argv)
+function program.line(argv)
 	local words = {};
 	for i, word in ipairs(argv) do
 		words[i] = quote(tostring(word));
@@ -20,22 +22,23 @@ function openssl.line(argv)
 	return "LC_ALL=C "..table.concat(words, " ").." </dev/null 2>&1";
 end
 
--- argv -> true and what was said, or false and that
-function openssl.run(argv)
-	local pipe, err = io.popen(openssl.line(argv), "r");
+-- argv -> true and what was said, or false, that and the exit status
+function program.run(argv)
+	local pipe, err = io.popen(program.line(argv), "r");
 	if not pipe then return false, err; end
-	local output = pipe:read("a");
-	return pipe:close() == true, output;
+	local output = pipe:read(OUTPUT_MAX) or "";
+	local ok, _, status = pipe:close();
+	return ok == true, output, status;
 end
 
 -- The telling line of a failure.
-function openssl.reason(output)
+function program.reason(output)
 	local first = output:match("[^\n]*not found[^\n]*") or output:match("error[^\n]*") or output:match("[^\n]+");
 	return first or "openssl has failed";
 end
 
 -- What a program reads from a file that is gone afterwards. call(path) -> results
-function openssl.with_file(bytes, call)
+function program.with_file(bytes, call)
 	local path = os.tmpname(); -- made by mkstemp: ours alone
 	local file = assert(io.open(path, "w"));
 	file:write(bytes);
@@ -46,4 +49,4 @@ function openssl.with_file(bytes, call)
 	return table.unpack(results, 2, results.n);
 end
 
-return openssl;
+return program;
