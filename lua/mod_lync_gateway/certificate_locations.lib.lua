@@ -7,18 +7,26 @@ local prosody = prosody;
 
 local locations = {};
 
--- Prosody's own certificate of a host as mod_tls finds it for streams between servers -> { certificate, key, cafile } |
--- nil, and whether the configuration names it
-function locations.of_host(host)
+-- What Prosody gives a host's streams between servers, as mod_tls makes it: LuaSec's parameters and, where OpenSSL
+-- refuses them, why; or nil and why there are none. more: defaults beneath the configuration, or nil
+function locations.tls_of(host, more)
 	local ok, certmanager = pcall(require, "core.certmanager");
-	if not ok or type(certmanager) ~= "table" or not certmanager.create_context then return nil, false; end
+	if not ok or type(certmanager) ~= "table" or not certmanager.create_context then return nil, "no certmanager"; end
 	local get, parent = require "core.configmanager".rawget, host:match("%.(.*)$");
-	local function option(key) return get(host, key) or get(parent, key) or {}; end
+	local function option(key) return get(host, key) or parent and get(parent, key) or {}; end
 	-- "client": a stream that we open has the same, and nobody is told that there is none yet.
-	local done, _, _, found = pcall(certmanager.create_context, host, "client", option("s2s_ssl"), option("ssl"),
-		get("*", "s2s_ssl") or {});
-	if not done or type(found) ~= "table" or not found.certificate or not found.key then return nil, false; end
-	local own = certmanager.find_host_cert(host);
+	local done, context, err, found = pcall(certmanager.create_context, host, "client", option("s2s_ssl"), option("ssl"),
+		get("*", "s2s_ssl") or {}, more or {});
+	if not done then return nil, tostring(context); end
+	err = not context and tostring(err) or nil;
+	return type(found) == "table" and found or nil, err;
+end
+
+-- Prosody's own certificate of a host -> { certificate, key, cafile } | nil, and whether the configuration names it
+function locations.of_host(host)
+	local found = locations.tls_of(host);
+	if not found or not found.certificate or not found.key then return nil, false; end
+	local own = require "core.certmanager".find_host_cert(host);
 	local automatic = own ~= nil and own.certificate == found.certificate;
 	return { certificate = found.certificate; key = found.key; cafile = found.cafile }, not automatic;
 end

@@ -11,6 +11,7 @@ local getuid = require "util.pposix".getuid;
 local paths = require "util.paths";
 
 local compat = module:require "compat";
+local locations = module:require "certificate_locations";
 local lookup = module:require "lookup";
 local program = module:require "program";
 
@@ -86,13 +87,9 @@ end
 
 -- The files that Prosody gives a host's streams: { certificate, key, cafile, capath, password } | nil, why
 function shell.certificate_of(host)
-	local certmanager = require "core.certmanager";
-	local ok, ctx, err, files = pcall(certmanager.create_context, host, "server", config.rawget(host, "ssl")
-		or config.rawget(host:match("%.(.*)") or "*", "ssl"), config.rawget("*", "ssl"));
-	if not ok then
-		return nil, tostring(ctx);
-	elseif type(files) ~= "table" or not files.certificate then
-		return nil, not ctx and err and tostring(err) or "Prosody has none for it";
+	local files, why = locations.tls_of(host);
+	if not files or not files.certificate then
+		return nil, why or "Prosody has none for it";
 	end
 	local has_directory = files.capath and lfs.attributes(files.capath, "mode") == "directory";
 	return { certificate = files.certificate; key = files.key; cafile = files.cafile;

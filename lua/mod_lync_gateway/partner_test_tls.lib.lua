@@ -4,6 +4,7 @@
 local resolve_relative_path = require "util.paths".resolve_relative_path;
 
 local certificates = module:require "certificates";
+local locations = module:require "certificate_locations";
 local peer = module:require "peer_tls";
 local read = module:require "certificate_read";
 
@@ -23,14 +24,8 @@ local LOOK = { verify = { "peer", "client_once" }; verifyext = { "lsec_continue"
 
 -- LuaSec parameters of a host's outgoing streams, as mod_tls makes them; or nil and why not.
 function tls.parameters(host)
-	local rawget_option, create_context = require "core.configmanager".rawget, require "core.certmanager".create_context;
-	local parent = host:match("%.(.*)$");
-	local function option(name)
-		return rawget_option(host, name) or parent and rawget_option(parent, name) or {};
-	end
-	local context, err, parameters = create_context(host, "client", option("s2s_ssl"), option("ssl"),
-		rawget_option("*", "s2s_ssl") or {}, LOOK);
-	if not context then return nil, err; end
+	local parameters, err = locations.tls_of(host, LOOK);
+	if not parameters or err then return nil, err; end
 	for _, key in ipairs(path_keys) do
 		if type(parameters[key]) == "string" then
 			parameters[key] = resolve_relative_path(prosody.paths.config or ".", parameters[key]);

@@ -260,6 +260,12 @@ describe("check", function ()
 		return { cert = site.settings.bridge_cert.cert, key = key };
 	end, function () return { { "warning certificate: bridge ", "/open.key can be read by everybody on this machine" } }; end);
 
+	it("looks at the certificate that s2s_ssl names", function ()
+		local cert = site:issue("streams", { names = { "elsewhere.example" } });
+		assert_found({ { "error certificate: XMPP " .. cert.cert, "does not name contoso.com" } }, site:check_with({
+			host = ("s2s_ssl = { certificate = %q, key = %q }"):format(cert.cert, cert.key) }, "--offline"));
+	end);
+
 	it("takes a chain from the file, and misses it", function ()
 		local sub = site.ca:intermediate("sub");
 		local cert = site:issue("chained", { names = XMPP }, sub);
