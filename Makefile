@@ -203,7 +203,7 @@ install: $(CORE) $(WORKER) ## Install where Debian's Prosody 0.12 finds it (DEST
 	$(call place,755,$(WORKER),$(LUA_CDIR)/lync_gateway/sipbridge-worker)
 	$(call place,644,docs/$(MAN_PAGE),$(MANDIR)/man8/$(MAN_PAGE))
 	$(call place,644,completion/bash,$(COMPLETIONDIR)/prosodyctl)
-	@[ -e $(DESTDIR)$(SAMPLE) ] || $(call place,644,conf.d/lync-gateway.cfg.lua,$(SAMPLE))
+	@[ -e $(DESTDIR)$(SAMPLE) ] || { $(call place,644,conf.d/lync-gateway.cfg.lua,$(SAMPLE)); }
 
 uninstall: ## Remove what install placed, except the configuration
 	rm -rf $(DESTDIR)$(MODULEDIR)/mod_lync_gateway $(DESTDIR)$(LUA_CDIR)/lync_gateway

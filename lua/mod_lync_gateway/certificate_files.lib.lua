@@ -11,6 +11,8 @@ local program = module:require "program";
 
 local files = {};
 
+local EACCES = 13;
+
 files.REQUESTS = "lync_certificates"; -- in Prosody's data: a key that waits is not for its index of certificates
 
 -- The path as the administrator means it: prosodyctl has changed to Prosody's data directory by now.
@@ -202,8 +204,13 @@ function files.obstacle(path)
 	if target then
 		return ("%s is a symbolic link to %s: something else manages it; remove the link, or import there")
 			:format(path, target);
-	elseif lfs.attributes(directory, "mode") ~= "directory" then
-		return ("%s: no such directory; make it, or correct the path in the configuration"):format(directory);
+	end
+	local kind, _, errno = lfs.attributes(directory, "mode");
+	if errno == EACCES then
+		return ("%s: Prosody's user, who prosodyctl is now, may not go there; write to another directory (as in /tmp), "
+			.."or run it as root: prosodyctl --root mod_lync_gateway certificate …"):format(directory);
+	elseif kind ~= "directory" then
+		return ("%s: no such directory; make it, or correct the path"):format(directory);
 	end
 	local temporary, err = files.stage(path, "", "0600");
 	if temporary then

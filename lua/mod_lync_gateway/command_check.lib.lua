@@ -69,6 +69,8 @@ end
 
 -- ---- certificates
 
+local MAKE_ONE = "ask a CA for one with prosodyctl mod_lync_gateway certificate request; or ";
+
 local function file_env(world)
 	return { read = world.read; readable = world.readable; open_to_all = world.open_to_all;
 		load_certificate = world.load_certificate; new_context = world.new_context };
@@ -84,14 +86,15 @@ local function certificates(env, report, host, bridge)
 		}));
 	elseif bridge then
 		report:add(host, { level = "error"; section = "certificate"; id = "no-certificate"; key = "lync_bridge_certificate";
-			text = "no certificate for "..bridge.fqdn..": Prosody has none by that name"; remedy = "write "
-			.."lync_bridge_certificate = { certificate = …; key = … }" });
+			text = "no certificate for "..bridge.fqdn..": Prosody has none by that name"; remedy = MAKE_ONE
+			.."write lync_bridge_certificate = { certificate = …; key = … }" });
 	end
 	local files, why = world.certificate_of(host);
 	if not files then
 		report:add(host, { level = "error"; section = "certificate"; id = "no-certificate"; text = ("no certificate for the "
-			.."XMPP domain %s: %s"):format(host, why); remedy = "put one into Prosody's directory of certificates, or write "
-			.."ssl = { certificate = …; key = … } in the section of this host" });
+			.."XMPP domain %s: %s"):format(host, why); remedy = MAKE_ONE
+			.."put one into Prosody's directory of certificates, or write ssl = { certificate = …; key = … } in the section of "
+			.."this host" });
 		return;
 	end
 	report:add_all(host, "certificate", check_certificate.judge(check_certificate.facts(file_env(world), files), {

@@ -52,6 +52,24 @@ function errors.condition(token)
 	return "cancel", "internal-server-error";
 end
 
+-- A failed outcome in words, for the sender and for `lync explain`.
+function errors.outcome_text(ev)
+	local reason = errors.one_line(ev.reason);
+	local text;
+	if ev["local"] then
+		text = ("%s (%s)"):format(reason or "Not delivered", ev.token or "failed");
+	else
+		text = ("SIP %d%s"):format(ev.status or 0, reason and " "..reason or "");
+		if ev.token then
+			text = ("%s (%s)"):format(text, ev.token);
+		end
+	end
+	if ev.retry_after and ev.retry_after > 0 then
+		text = ("%s; try again in %d seconds"):format(text, ev.retry_after);
+	end
+	return text;
+end
+
 -- Type and condition of a failed outcome: of its status, unless the bridge made it and says why.
 function errors.outcome(ev)
 	if ev["local"] and tokens[ev.token] then

@@ -58,6 +58,13 @@ local function describe_records(records)
 	return list(texts);
 end
 
+-- What to do about a name without an address: it comes from the SRV record, from proxy_fqdn, or is the domain itself.
+local function no_address(found)
+	if not found.records then return "correct proxy_fqdn, or the DNS: there is no such server"; end
+	if #found.records > 0 then return "its administrator: the SRV record names a target that does not exist"; end
+	return "is the domain spelt right? Nothing in the DNS leads to an XMPP server of it: its administrator";
+end
+
 -- found: as partner_test_dns gives it; true when there is an address
 function report.dns(rows, domain, found, proxy)
 	local add = adder(rows);
@@ -90,7 +97,7 @@ function report.dns(rows, domain, found, proxy)
 		else
 			add("error", "dns", target.failed and lookup.no_answer(target.name, target.failed)
 				or target.name..": has no address (A, AAAA)",
-				target.failed and words.no_dns or "its administrator: the SRV record names a target that does not exist");
+				target.failed and words.no_dns or no_address(found));
 		end
 	end
 	return count > 0;

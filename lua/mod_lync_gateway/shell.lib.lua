@@ -105,6 +105,13 @@ local function check_partner(pool, partner)
 	return nil, ("%s is no partner's domain on any host; `lync partners` lists them"):format(name);
 end
 
+local function contains(list, wanted)
+	for _, item in ipairs(list or {}) do
+		if item == wanted then return true; end
+	end
+	return false;
+end
+
 local function partner_row(print, settings, domain)
 	local partner = settings:partner(domain);
 	print(("  %s  %s, row %s: %s%s"):format(domain, partner.partner_type or "?", partner.row or "-",
@@ -113,7 +120,7 @@ local function partner_row(print, settings, domain)
 	if partner.warning then
 		print("    warning: "..partner.warning);
 	end
-	if partner.strict then
+	if partner.strict and contains(partner.methods, "tls-dialback") then
 		print("    Prosody's s2s_secure_auth or s2s_secure_domains: dialback over TLS needs a good certificate");
 	end
 end

@@ -120,7 +120,8 @@ local function new(h)
 
 	-- Of x2s.outcome. It counts as any message does, but is not held against the partner (quarantine).
 	function synthetic.outcome(ev, entry)
-		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since);
+		local failure = ev.outcome == "failed" and h.errors.outcome_text(ev) or nil;
+		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since, ev.token, failure);
 		local test = tests[entry.synthetic];
 		if not test then return; end -- too late
 		finish(test, {

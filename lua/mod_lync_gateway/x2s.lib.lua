@@ -187,29 +187,12 @@ local function new(h)
 			:tag("received", { xmlns = xmlns_receipts; id = entry.id }):up());
 	end
 
-	local function error_text(ev)
-		local reason = h.errors.one_line(ev.reason);
-		local text;
-		if ev["local"] then
-			text = ("%s (%s)"):format(reason or "Not delivered", ev.token or "failed");
-		else
-			text = ("SIP %d%s"):format(ev.status or 0, reason and " "..reason or "");
-			if ev.token then
-				text = ("%s (%s)"):format(text, ev.token);
-			end
-		end
-		if ev.retry_after and ev.retry_after > 0 then
-			text = ("%s; try again in %d seconds"):format(text, ev.retry_after);
-		end
-		return text;
-	end
-
 	-- ev: the bridge's outcome; entry: what x2s.message gave to pool:message
 	function x2s.outcome(ev, entry)
 		if entry.synthetic then -- an administrator's
 			return h.synthetic.outcome(ev, entry);
 		end
-		local text = ev.outcome == "failed" and error_text(ev) or nil;
+		local text = ev.outcome == "failed" and h.errors.outcome_text(ev) or nil;
 		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since, ev.token, text);
 		if not ev["local"] then
 			h.presence.outcome(entry.contact, ev.status or 0);

@@ -378,8 +378,15 @@ describe("files of certificates", function ()
 
 	it("say what is in the way", function ()
 		assert.is_nil(files.obstacle(directory.."/new.crt"));
-		assert.equal(directory.."/no: no such directory; make it, or correct the path in the configuration",
+		assert.equal(directory.."/no: no such directory; make it, or correct the path",
 			files.obstacle(directory.."/no/x.crt"));
+		local lfs = require "lfs";
+		local attributes = lfs.attributes;
+		function lfs.attributes() return nil, "cannot obtain information: Permission denied", 13; end -- root may go anywhere
+		local text = files.obstacle(directory.."/x.crt");
+		lfs.attributes = attributes;
+		assert.equal(directory..": Prosody's user, who prosodyctl is now, may not go there; write to another directory (as in "
+			.."/tmp), or run it as root: prosodyctl --root mod_lync_gateway certificate …", text);
 		os.execute("ln -s /nonexistent '"..directory.."/link.crt'");
 		assert.equal(directory.."/link.crt is a symbolic link to /nonexistent: something else manages it; remove the link, or "
 			.."import there", files.obstacle(directory.."/link.crt"));

@@ -53,6 +53,7 @@ describe("a test message", function ()
 			assert.same({ false, "lync", 404, 1003, "Not Found" }, { only().success or false, only().hop, only().status, only().diag,
 				only().text });
 			assert.same({ "x2s failed" }, h.metrics.messages);
+			assert.equal("SIP 404 Not Found", h.metrics.last_text);
 			assert.equal(0, held);
 			assert.same({}, h.sent);
 		end);

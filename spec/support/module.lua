@@ -210,7 +210,10 @@ end
 function support.metrics()
 	local metrics = { messages = {}; refusals = {}; queues = {}; failures = {} };
 	function metrics.partner(jid) return jid or "other"; end
-	function metrics.message(_, direction, result) table.insert(metrics.messages, direction.." "..result); end
+	function metrics.message(_, direction, result, _, _, text)
+		table.insert(metrics.messages, direction.." "..result);
+		metrics.last_text = text;
+	end
 	function metrics.refused(_, token) table.insert(metrics.refusals, token); end
 	function metrics.stream_failed(domain, direction) table.insert(metrics.failures, direction.." "..(domain or "?")); end
 	function metrics.streams(rows) metrics.stream_rows = rows; end

@@ -205,4 +205,18 @@ describe("make install", function ()
 		assert.is_truthy(output:find("/d/p/share/man/man8/prosody-mod-lync-gateway.8", 1, true));
 		assert.is_truthy(output:find("/d/p/share/bash-completion/completions/prosodyctl", 1, true));
 	end);
+
+	it("places the sample once, leaves it alone when it is there, and is content both times", function ()
+		local directory = run("mktemp -d"):match("^(/[^\n]+)");
+		local line = run("env -u MAKEFLAGS -u MAKELEVEL make -n install DESTDIR="..directory):match("\n(%[ %-e [^\n]+)");
+		local sample = directory.."/etc/prosody/conf.avail/lync-gateway.cfg.lua";
+		assert.is_true((os.execute(line)));
+		assert.equal(read("conf.d/lync-gateway.cfg.lua"), read(sample));
+		local f = assert(io.open(sample, "w"));
+		f:write("-- mine\n");
+		f:close();
+		assert.is_true((os.execute(line)));
+		assert.equal("-- mine\n", read(sample));
+		run("rm -r "..directory);
+	end);
 end);

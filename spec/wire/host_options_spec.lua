@@ -198,6 +198,15 @@ describe("Prosody's options", function ()
 			assert.same(FINDINGS, findings(lines));
 		end);
 
+		it("are told by lync partners, of those that dialback is left to", function ()
+			local told, of = {}, nil;
+			for line in t.w.gateway:ctl("shell", "lync", "partners"):gmatch("[^\n]+") do
+				of = line:match("^  (%S+)  ") or of;
+				if line:find("dialback over TLS needs a good certificate", 1, true) then told[of] = true; end
+			end
+			assert.same({ ["lax.example"] = true; ["secure.example"] = true; ["self.example"] = true }, told);
+		end);
+
 		it("win", function ()
 			t:server("lax.example");
 			local peer = t:peer("lax.example");

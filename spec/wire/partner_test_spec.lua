@@ -128,6 +128,7 @@ describe("partner test", function ()
 				records["nosrv.example A"] = { server.ip };
 			end };
 		["no record at all"] = { "nothing.example", "warning dns there is no such record"; "error dns ^nothing%.example: has no address";
+			"-> is the domain spelt right%?";
 			"error directions ^outgoing impossible, incoming sasl%-tls$" };
 		["a target without an address"] = { "noaddress.example", "error dns ^gone%.example: has no address %(A, AAAA%)$";
 			"-> its administrator: the SRV record names a target that does not exist";
