@@ -156,6 +156,46 @@ static int l_rows(lua_State *L)
 	return 2;
 }
 
+static void count_domain(lua_State *L, int table, struct sb_str contact)
+{
+	const char *at = memchr(contact.p, '@', contact.n);
+	size_t skip = at ? (size_t)(at - contact.p) + 1 : 0;
+
+	lua_pushlstring(L, contact.p + skip, contact.n - skip);
+	lua_pushvalue(L, -1);
+	lua_rawget(L, table);
+	lua_pushinteger(L, lua_tointeger(L, -1) + 1);
+	lua_replace(L, -2);
+	lua_rawset(L, table);
+}
+
+/* (roster, cursor|nil) -> { [contact domain] = watching }, { … = subscribed },
+ * next cursor | nil: the end. Some pairs only, as l_rows(): no table for each,
+ * since all of them are counted every minute. */
+static int l_tally(lua_State *L)
+{
+	struct lg_roster *r = lg_lua_roster_self(L);
+	size_t cursor = (size_t)luaL_optinteger(L, 2, 0), n, i;
+	struct lg_row rows[64];
+
+	lua_settop(L, 2);
+	luaL_checkstack(L, 8, "tally");
+	n = lg_roster_rows(r, &cursor, rows, sizeof(rows) / sizeof(rows[0]));
+	lua_newtable(L);
+	lua_newtable(L);
+	for (i = 0; i < n; i++) {
+		if (rows[i].watching)
+			count_domain(L, 3, rows[i].contact);
+		if (rows[i].subscribed)
+			count_domain(L, 4, rows[i].contact);
+	}
+	if (n > 0)
+		lua_pushinteger(L, (lua_Integer)cursor);
+	else
+		lua_pushnil(L);
+	return 3;
+}
+
 static void push_explanation(lua_State *L, const struct lg_explanation *e)
 {
 	lua_createtable(L, 0, 28);
@@ -221,6 +261,7 @@ const luaL_Reg lg_lua_roster_get[] = {
 	{"listed", l_listed},	      {"may_address", l_may_address},
 	{"outcome", l_outcome},	      {"dirty", l_dirty},
 	{"dirty_again", l_dirty_again}, {"pairs_of", l_pairs_of},
-	{"rows", l_rows},	      {"explain", l_explain},
-	{"counts", l_counts},	      {NULL, NULL},
+	{"rows", l_rows},	      {"tally", l_tally},
+	{"explain", l_explain},	      {"counts", l_counts},
+	{NULL, NULL},
 };

@@ -294,9 +294,10 @@ local function new(h, env)
 
 	-- ---- showing
 
-	-- Some pairs: rows, cursor of the next ones; nil: the end.
-	function presence.page(cursor)
-		return roster:rows(cursor);
+	-- Some pairs, counted by the contact's domain: those that watch, those that are watched, cursor of the next ones;
+	-- nil: the end.
+	function presence.tally(cursor)
+		return roster:tally(cursor);
 	end
 
 	-- All pairs: callback(row) each.

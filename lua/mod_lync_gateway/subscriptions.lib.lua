@@ -80,25 +80,23 @@ function subscriptions.explain(e)
 	return lines;
 end
 
-local function count(h, rows, counts)
-	for _, row in ipairs(rows) do
-		local partner = h.metrics.partner(row.contact);
-		for direction, on in pairs { x2s = row.watching; s2x = row.subscribed } do
-			if on then
-				local key = partner.." "..direction;
-				counts[key] = counts[key] or { partner = partner; direction = direction; count = 0 };
-				counts[key].count = counts[key].count + 1;
-			end
-		end
+-- by_domain: contacts' domain -> pairs
+local function count(h, direction, by_domain, counts)
+	for domain, n in pairs(by_domain) do
+		local partner = h.metrics.partner(domain);
+		local key = partner.." "..direction;
+		counts[key] = counts[key] or { partner = partner; direction = direction; count = 0 };
+		counts[key].count = counts[key].count + n;
 	end
 end
 
 -- A few pages per turn: there may be a million pairs.
 local function measure(pool, h, cursor, counts)
 	for _ = 1, PAGES do
-		local rows;
-		rows, cursor = h.presence.page(cursor);
-		count(h, rows, counts);
+		local watching, subscribed;
+		watching, subscribed, cursor = h.presence.tally(cursor);
+		count(h, "x2s", watching, counts);
+		count(h, "s2x", subscribed, counts);
 		if not cursor then
 			h.measuring = nil;
 			return h.metrics.subscriptions(counts);

@@ -213,7 +213,7 @@ describe("subscriptions", function ()
 			return result;
 		end
 		before_each(function ()
-			function h.metrics.partner(jid) return (h.settings:primary(jid:match("@(.*)"))); end
+			function h.metrics.partner(jid) return (h.settings:primary(jid:match("@(.*)") or jid)); end
 		end);
 
 		it("count pairs by partner and direction", function ()

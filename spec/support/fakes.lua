@@ -11,7 +11,7 @@ local fakes = {};
 
 -- Methods that ask the settings, which are fakes: the real ones for them.
 local asking = { "stanza"; "event"; "next"; "tick"; "listed"; "may_address"; "outcome"; "explain" };
-local passing = { "load"; "again"; "settings"; "finish"; "dirty"; "dirty_again"; "pairs_of"; "rows"; "counts"; "close" };
+local passing = { "load"; "again"; "settings"; "finish"; "dirty"; "dirty_again"; "pairs_of"; "rows"; "tally"; "counts"; "close" };
 
 local methods = {};
 local mt = { __index = methods };

@@ -161,6 +161,8 @@ describe("roster", function ()
 		assert.same({ contact, user, "pending", "none", true, "none" },
 			{ rows[1].contact, rows[1].user, rows[1]["in"], rows[1].out, rows[1].watching, rows[1].watch });
 		assert.same({}, (roster:rows(cursor)));
+		assert.same({ { ["fabrikam.com"] = 1 }, {}, cursor }, { roster:tally() });
+		assert.same({ {}, {} }, { roster:tally(cursor) });
 		local why = roster:explain(settings, contact, user, now);
 		assert.same({ true, "fabrikam.com", "federated", "waiting", "wait", "not-subscribed", "user-adds-contact",
 			"allowed", "none" }, { why.known, why.partner, why.partner_type, why.sees_user, why.sees_user_remedy,
