@@ -84,8 +84,10 @@ describe("fifty subscriptions each way", function ()
 		each(function (_, c, u) u:wait_sees(c.jid, "away", 10); end);
 		local times = subscribed_since(from);
 		assert.equal(MANY, #times);
+		-- over all exactly; in one second as well as a busy machine lets us measure it
+		assert.is_true(times[MANY] - times[1] > 0.9 * (MANY - 1) / RATE, ("%d in %.2f s"):format(MANY, times[MANY] - times[1]));
 		for i = 1, MANY - RATE do
-			assert.is_true(times[i + RATE] - times[i] > 0.85, ("%d in %.2f s"):format(RATE + 1, times[i + RATE] - times[i]));
+			assert.is_true(times[i + RATE] - times[i] > 0.6, ("%d in %.2f s"):format(RATE + 1, times[i + RATE] - times[i]));
 		end
 	end
 
