@@ -224,8 +224,7 @@ local confine_rules = confine.rules(module);
 local function build(h)
 	h.failures = failures.new(os.time);
 	h.metrics = metrics_lib.new(h.module, function (domain)
-		local partner = h.settings:partner(domain);
-		return partner and partner.domain;
+		return (h.settings:primary(domain));
 	end, h.failures.note);
 	h.conversations = conversation_lib.new(h.state);
 	h.handover = handover_lib.new(h);
