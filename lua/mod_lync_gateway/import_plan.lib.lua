@@ -7,6 +7,8 @@
 -- of the host as they are now, of which some stand in Prosody's configuration. A key that the export does not
 -- give stays as it is; nothing is removed.
 
+local equal = module:require "bridge".equal;
+
 local plan = {};
 
 local function copy(map)
@@ -21,19 +23,6 @@ local function with(raw, key, value)
 	local result = copy(raw);
 	result[key] = value;
 	return result;
-end
-
-local function equal(a, b)
-	if type(a) ~= "table" or type(b) ~= "table" then
-		return a == b;
-	end
-	for key, value in pairs(a) do
-		if not equal(value, b[key]) then return false; end
-	end
-	for key in pairs(b) do
-		if a[key] == nil then return false; end
-	end
-	return true;
 end
 
 local function errors_in(problems)
