@@ -4,83 +4,14 @@
 
 local lfs = require "lfs";
 local core = require "lync_gateway.core";
-local support = require "spec.support.module";
+local rig = require "spec.support.managed";
 
-local module = {};
-function module.require(_, name) return support.lib(name, module); end
-
-local HOST = "contoso.com";
-
-local FILE = [==[
--- header of ours
-
--- and of somebody else
-
-return {
-	["contoso.com"] = {
-		-- about all partners
-		lync_partners = {
-			-- contract 4711
-			-- until 2027
-			["fabrikam.com"] = {
-				partner_type = "federated"; -- by the book
-				-- the list
-				additional_domains = { "na.fabrikam.com", "eu.fabrikam.com" };
-				support_dialback_negotiation = false;
-			}; -- behind it
-			["acme.example"] = {
-				partner_type = "public_unverified";
-				support_dialback_negotiation = false;
-			};
-			-- before the brace
-		};
-		lync_gateway_settings = {
-			keep_alive_interval = 120;
-			dialback_passphrase = "correct horse";
-		};
-	};
-}
--- the end
-]==];
-
-local function write(path, text)
-	local f = assert(io.open(path, "w"));
-	f:write(text);
-	f:close();
-end
-
-local function read(path)
-	local f = io.open(path);
-	if not f then return nil; end
-	local text = f:read("a");
-	f:close();
-	return text;
-end
-
+local module, HOST, FILE, write, read = rig.module, rig.HOST, rig.FILE, rig.write, rig.read;
 local directory, path;
 
-local function setup_directory()
-	directory = os.tmpname();
-	os.remove(directory);
-	assert(lfs.mkdir(directory));
-	path = directory.."/lync-partners.cfg.lua";
-end
-
-local function remove_directory()
-	for name in lfs.dir(directory) do
-		os.remove(directory.."/"..name);
-	end
-	assert(lfs.rmdir(directory));
-end
-
-local function files()
-	local names = {};
-	for name in lfs.dir(directory) do
-		if name:sub(1, 1) ~= "." then table.insert(names, name); end
-	end
-	table.sort(names);
-	return names;
-end
+local function setup_directory() directory, path = rig.directory(); end
+local function remove_directory() rig.remove(directory); end
+local function files() return rig.files(directory); end
 
 describe("the managed file's text", function ()
 	local format = module:require("managed_format");

@@ -3,6 +3,7 @@
 --
 --	local zone = dns_zone.server(loop, { ["_xmpp-server._tcp.fabrikam.com SRV"] = { "0 5 5269 xmpp.fabrikam.com" },
 --		["xmpp.fabrikam.com A"] = { "192.0.2.1" } })
+--	zone.ip, zone.port; zone.asked[1] == "A xmpp.fabrikam.com"
 --	zone.mute = true		-- answers nothing any more
 --	gateway:rewrite(…, zone:unbound())	-- Prosody's option that has it asked
 --
@@ -46,6 +47,7 @@ local function read_question(packet)
 end
 
 local function exists(self, name)
+	if self.exists then return self.exists(name); end
 	for key in pairs(self.records) do
 		if key:match("^%S+") == name then return true; end
 	end
@@ -68,9 +70,12 @@ local function answer(self, packet)
 	return table.concat(parts);
 end
 
-function dns_zone.server(loop, records)
+--- options: ip (else one of its own); exists(name) (else what the records say).
+function dns_zone.server(loop, records, options)
+	options = options or {};
 	local sock = assert(socket.udp4());
-	local self = setmetatable({ records = records, asked = {}, ip = ports.address("zone") }, Zone);
+	local self = setmetatable({ records = records, asked = {}, ip = options.ip or ports.address("zone"),
+		exists = options.exists }, Zone);
 	assert(sock:setsockname(self.ip, 0));
 	sock:settimeout(0);
 	local _, port = sock:getsockname();

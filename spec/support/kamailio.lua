@@ -90,19 +90,24 @@ certificate = %s
 ca_list = %s
 ]];
 
---- Start it; the process (process.lua), listening.
-function kamailio.start(loop, options)
-	local directory = process.directory(loop, "kamailio");
+--- Start Kamailio in directory, with the configuration's @NAME@s replaced by values, as the owner of options.cert at options.ip;
+--- the process (process.lua), listening.
+function kamailio.run(loop, directory, config, values, options)
 	local cert = options.cert;
 	process.write(directory .. "/tls.cfg", TLS:format("server:default", cert.key, cert.cert, cert.ca)
 		.. TLS:format("client:default", cert.key, cert.cert, cert.ca));
-	local values = { IP = options.ip, DIR = directory, CONTACTS = options.contacts or "fabrikam.com", PEER = options.peer,
-		BRIDGE = options.bridge };
-	process.write(directory .. "/kamailio.cfg", (CONFIG:gsub("@(%u+)@", values)));
+	process.write(directory .. "/kamailio.cfg", (config:gsub("@(%u+)@", values)));
 	local p = process.start(loop, { "kamailio", "-DD", "-E", "-f", directory .. "/kamailio.cfg", "-Y", directory,
 		"-P", directory .. "/pid", "-w", directory }, { name = "kamailio" });
 	p:wait_port(options.ip, 5061, 15);
 	return p;
+end
+
+--- Start the proxy; the process, listening.
+function kamailio.start(loop, options)
+	local directory = process.directory(loop, "kamailio");
+	return kamailio.run(loop, directory, CONFIG, { IP = options.ip, DIR = directory, CONTACTS = options.contacts or "fabrikam.com",
+		PEER = options.peer, BRIDGE = options.bridge }, options);
 end
 
 return kamailio;

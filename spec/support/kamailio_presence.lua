@@ -14,6 +14,7 @@
 -- is the presence server's. The server demands and verifies certificates, keeps all in memory, and needs no database but Debian's
 -- empty tables of text.
 
+local kamailio = require "spec.support.kamailio";
 local process = require "spec.support.process";
 local sip = require "spec.support.sip";
 local stream = require "spec.support.stream";
@@ -131,16 +132,6 @@ event_route[presence:notify-reply] {
 }
 ]];
 
-local TLS = [[
-[%s]
-method = TLSv1.2+
-verify_certificate = yes
-require_certificate = yes
-private_key = %s
-certificate = %s
-ca_list = %s
-]];
-
 --- Start it, listening.
 function presence.start(loop, options)
 	local self = setmetatable({ loop = loop, options = options, ip = options.ip, people = {}, serial = 0 }, Server);
@@ -151,18 +142,12 @@ end
 function Server:start(more)
 	for key, value in pairs(more or {}) do self.options[key] = value; end
 	local options, directory = self.options, process.directory(self.loop, "kamailio");
-	local cert = options.cert;
 	assert(os.execute("cp -r " .. process.quote(TABLES) .. " " .. process.quote(directory .. "/tables")));
-	process.write(directory .. "/tls.cfg", TLS:format("server:default", cert.key, cert.cert, cert.ca)
-		.. TLS:format("client:default", cert.key, cert.cert, cert.ca));
 	local values = { IP = options.ip, DIR = directory, CONTACTS = options.contacts or "fabrikam.com", BRIDGE = options.bridge,
 		BRIDGEIP = options.bridge:match("^[^:]+"), NAME = options.name, EXPIRES = options.expires or 3600,
 		SHORTEST = options.shortest or 0 };
-	process.write(directory .. "/kamailio.cfg", (CONFIG:gsub("@(%u+)@", values)));
 	for _, person in pairs(self.people) do person.etag = nil; end
-	self.process = process.start(self.loop, { "kamailio", "-DD", "-E", "-f", directory .. "/kamailio.cfg", "-Y", directory,
-		"-P", directory .. "/pid", "-w", directory }, { name = "kamailio" });
-	self.process:wait_port(options.ip, 5061, 15);
+	self.process = kamailio.run(self.loop, directory, CONFIG, values, options);
 	self:watched("learn-name@contoso.com"); -- the one in the bridge's Contact, where NOTIFYs go: there is no DNS
 	return self;
 end
