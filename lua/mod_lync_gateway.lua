@@ -61,6 +61,11 @@ if not has_core then
 	error("The C core of mod_lync_gateway cannot be loaded, is it installed? "..tostring(core), 0);
 end
 
+local has_dbi, dbi = pcall(require, "DBI"); -- only where a database holds the store, or another module's
+if has_dbi then
+	module:require "dbi_guard".install(dbi, debug.getregistry());
+end
+
 local context = module:require "context";
 local errors = module:require "errors";
 local certificates = module:require "certificates";

@@ -104,6 +104,24 @@ for name, global in pairs(drivers) do
 		end);
 
 		if name:find("PostgreSQL", 1, true) then
+			it("do not end Prosody when the database comes and goes", function ()
+				local pid = w.gateway.process.pid;
+				for round = 1, 2 do
+					says("subscribe", "mia%d", round, round);
+					until_stored("mia"..round, 1);
+					db:stop();
+					says("subscribe", "noa%d", round, round);
+					w.gateway:wait_log("write subscriptions: ", 10, true);
+					w.gateway:shell("> collectgarbage() collectgarbage()"); -- the lost connection goes
+					db:start();
+					w.gateway:wait_log("write subscriptions: works again", 25, true);
+					w.gateway:shell("> collectgarbage() collectgarbage()"); -- what was prepared on it goes
+					until_stored("noa"..round, 1);
+					assert.is_true(w.gateway.process:running());
+					assert.equal(pid, w.gateway.process.pid);
+				end
+			end);
+
 			it("are written when the database is back", function ()
 				db:stop();
 				says("subscribe", "lena", 11);
