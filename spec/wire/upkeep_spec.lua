@@ -7,7 +7,7 @@ local socket = require "socket";
 local Streams = require "spec.support.streams";
 
 local NORMAL = "keep_alive_interval = 300";
-local LATE = 1; -- seconds that a look at the streams, and a busy machine, may take
+local LATE = 2; -- seconds that a look at the streams, and a busy machine, may take
 local ALIVE, DEAD = { "ping.example", "error.example", "space.example", "off.example" }, { "mute.example", "deaf.example" };
 
 describe("upkeep of streams", function ()
@@ -43,7 +43,7 @@ describe("upkeep of streams", function ()
 	end
 
 	describe("keep-alive:", function ()
-		local INTERVAL, ROUNDS, PINGS = 2, 2.5, 2;
+		local INTERVAL, ROUNDS, PINGS = 3, 2.5, 2; -- LATE is less than an interval
 
 		-- A partner with a stream each way, and how it says that it lives: on_ping(peer, ping, server's session), noise(peer, session).
 		local function partner(domain, on_ping, noise)
@@ -53,9 +53,12 @@ describe("upkeep of streams", function ()
 				if on_ping and stanza.name == "iq" then on_ping(peer, stanza); end
 			end
 			if noise then
-				t.loop:every(INTERVAL / 4, function ()
+				local last = entry.since;
+				entry.silence = 0; -- the longest: a machine that stands still makes it longer than is meant
+				t.loop:every(INTERVAL / 12, function ()
 					if entry.over then return false; end
 					noise(peer, entry.session);
+					entry.silence, last = math.max(entry.silence, t.loop:now() - last), t.loop:now();
 				end);
 			end
 			return entry;
@@ -84,6 +87,10 @@ describe("upkeep of streams", function ()
 			};
 			-- It reads no more, and knows of no end.
 			local deaf = all["deaf.example"];
+			finally(function ()
+				deaf.peer.conn:close(true);
+				deaf.session.conn:close(true);
+			end);
 			t.loop:on_readable(deaf.session.conn.sock, nil);
 			t.loop:on_readable(deaf.peer.conn.sock, nil);
 			for _, domain in ipairs(DEAD) do
@@ -112,19 +119,18 @@ describe("upkeep of streams", function ()
 			end
 			assert.is_true(pings(all["ping.example"].server) >= PINGS);
 			assert.is_true(pings(all["error.example"].server) >= PINGS);
-			assert.equal(0, pings(all["space.example"].server)); -- who makes noise is not asked
+			local space = all["space.example"]; -- who makes noise is not asked
+			assert.is_true(pings(space.server) == 0 or space.silence >= INTERVAL / 2 - 0.1, "asked after " .. space.silence .. " s");
 			assert.equal(0, pings(all["off.example"].server));
 			-- and the silent one gets what comes next
 			t:reach(mute.server);
 			assert.equal(2, #mute.server.streams);
-			deaf.peer.conn:close(true);
-			deaf.session.conn:close(true);
 		end);
 
 		it("does not keep what is idle", function ()
-			t:settings("keep_alive_interval = 2; stream_inactivity_timeout = 3");
+			t:settings("keep_alive_interval = 3; stream_inactivity_timeout = 4");
 			local entry = partner("ping.example", answer("result"));
-			closed_as("inactive", "ping.example", "out", 3 + LATE);
+			closed_as("inactive", "ping.example", "out", 4 + LATE);
 			closed_as("inactive", "ping.example", "in", LATE);
 			assert.is_true(pings(entry.server) >= 1);
 			t:no_log("keep%-alive%-timeout");
