@@ -114,6 +114,7 @@ check-run:
 	-@$(RUN) tools-summary 60 tools/summary self-test
 	-@$(RUN) unit 300 $(BUILD)/test/run
 	-@$(RUN) spec 1200 $(BUSTED) spec
+	-@tools/summary again $(RESULTS) spec 300 $(BUSTED)
 	@echo && tools/summary total $(RESULTS)
 
 check-unit: $(TESTS) ## C tests alone (T="name name": those whose names begin so)
