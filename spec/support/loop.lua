@@ -4,6 +4,9 @@
 -- Single thread, socket.select over non-blocking sockets, timers on the real-time clock. Specs never sleep: they say
 -- loop:wait(predicate, seconds, what), which serves everything until the predicate holds, or fails and shows the last
 -- lines of what everybody said.
+--
+-- Limits are counted in time that the loop has served: when this process, or the machine, stands still, then a whole
+-- second of it is one poll, and counts as no more than a poll takes. So what arrived meanwhile is read before a limit is over.
 
 local socket = require "socket";
 local gettime = socket.gettime;
@@ -13,16 +16,31 @@ Loop.__index = Loop;
 
 local TRANSCRIPT_LINES = 4000;
 local SHOWN_LINES = 60;
+local POLL = 0.25; -- seconds that a wait sleeps at most
+local LOST = 0.3;  -- what one poll counts at most
+local PATIENCE = 20;
 
 function Loop.new()
 	return setmetatable({
 		readers = {}, writers = {}, reader_of = {}, writer_of = {};
-		timers = {}, lines = {}, line_count = 0, cleanups = {}, depth = 0;
+		timers = {}, lines = {}, line_count = 0, cleanups = {}, served_for = 0, turned = gettime();
 	}, Loop);
 end
 
 function Loop:now()
 	return gettime();
+end
+
+--- Seconds that the loop has served: now(), less what this process or the machine stood still. For upper limits.
+function Loop:served()
+	return self.served_for;
+end
+
+-- The end of a turn.
+local function count(self)
+	local now = gettime();
+	self.served_for = self.served_for + math.max(0, math.min(now - self.turned, LOST));
+	self.turned = now;
 end
 
 -- Lists for select, kept as arrays with the position of each object.
@@ -70,6 +88,16 @@ function Loop:after(seconds, fn)
 	return timer;
 end
 
+--- Call fn once when the loop has served so many seconds: for what is to have happened by then.
+function Loop:after_served(seconds, fn)
+	local due = self.served_for + seconds;
+	local function look()
+		if self.served_for >= due then return fn(); end
+		self:after(math.min(due - self.served_for, POLL), look);
+	end
+	look();
+end
+
 --- Call fn every seconds until it returns false.
 function Loop:every(seconds, fn)
 	local function tick()
@@ -98,10 +126,7 @@ local function run_timers(self)
 	return nearest;
 end
 
---- Serve what is ready; waits at most so many seconds for something to be.
-function Loop:step(seconds)
-	local nearest = run_timers(self);
-	local limit = math.max(0, math.min(seconds or 0.1, nearest));
+local function serve(self, limit)
 	if #self.readers == 0 and #self.writers == 0 then
 		socket.select(nil, nil, limit);
 		return;
@@ -117,19 +142,28 @@ function Loop:step(seconds)
 	end
 end
 
---- Serve everything until predicate() is true-ish, whose value is returned; error after seconds. what: what was
---- awaited, in words, for the error.
+--- Serve what is ready; waits at most so many seconds for something to be.
+function Loop:step(seconds)
+	local nearest = run_timers(self);
+	serve(self, math.max(0, math.min(seconds or 0.1, nearest)));
+	count(self);
+end
+
+--- Serve everything until predicate() is true-ish, whose value is returned; error after seconds that were served (a generous
+-- limit, if none is given). what: what was awaited, in words, for the error.
 function Loop:wait(predicate, seconds, what)
-	seconds = seconds or 5;
-	local deadline = gettime() + seconds;
+	seconds = seconds or PATIENCE;
+	local began, deadline = gettime(), self.served_for + seconds;
+	self.turned = began;
 	while true do
 		local value = predicate();
 		if value then return value; end
-		local left = deadline - gettime();
+		local left = deadline - self.served_for;
 		if left <= 0 then
-			error(string.format("waited %g s in vain for %s\n%s", seconds, what or "a condition", self:tail()), 2);
+			error(string.format("waited %g s in vain for %s (%.1f s by the clock)\n%s", seconds, what or "a condition",
+				gettime() - began, self:tail()), 2);
 		end
-		self:step(math.min(left, 0.25));
+		self:step(math.min(left, POLL));
 	end
 end
 
@@ -140,7 +174,7 @@ function Loop:never(predicate, seconds, what)
 		if predicate() then
 			error(string.format("happened, but must not: %s\n%s", what or "a condition", self:tail()), 2);
 		end
-		self:step(math.min(math.max(deadline - gettime(), 0), 0.25));
+		self:step(math.min(math.max(deadline - gettime(), 0), POLL));
 	until gettime() >= deadline;
 end
 
