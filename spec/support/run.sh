@@ -30,7 +30,7 @@ echo "pid $child" >&4
 	kill -KILL -- "-$child"
 } >/dev/null 2>&1 &
 reader=$!
-wait "$child" 2>/dev/null
+wait -f "$child" 2>/dev/null	# also when it is stopped meanwhile
 echo "exit $?" >&4
 kill -KILL -- "-$child" 2>/dev/null	# children that it left behind
 kill -KILL -- "-$reader" 2>/dev/null
