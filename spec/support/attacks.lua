@@ -303,7 +303,7 @@ local function end_streams(self)
 		if not peer.closed and peer.conn.ready then peer:send("</stream:stream>"); end
 	end
 	for _, peer in ipairs(self.peers) do
-		pcall(self.loop.wait, self.loop, function () return peer.closed or not peer.conn.ready; end, 1);
+		pcall(self.loop.within, self.loop, function () return peer.closed or not peer.conn.ready; end, 1);
 		peer.conn:close(true);
 	end
 end

@@ -34,11 +34,11 @@ local SETTINGS = [[
 local function private_loop(loop, cell)
 	local own = setmetatable({ cleanups = {} }, { __index = loop });
 	function own:wait(predicate, seconds, what)
-		local deadline = loop:now() + (seconds or 5);
+		local limit = loop:limit(seconds);
 		while true do
 			local value = predicate();
 			if value then return value; end
-			if loop:now() > deadline then error(("waited %g s in vain for %s"):format(seconds or 5, what or "a condition"), 2); end
+			if loop:served() > limit then error(("waited %g s in vain for %s"):format(seconds or 5, what or "a condition"), 2); end
 			coroutine.yield();
 		end
 	end
@@ -203,7 +203,7 @@ end
 
 --- Play all cells; error after seconds.
 function Run:play(seconds)
-	local began, order, at, slow, active = self.loop:now(), in_order(self.list), 0, 0, {};
+	local began, limit, order, at, slow, active = self.loop:now(), self.loop:limit(seconds), in_order(self.list), 0, 0, {};
 	while at < #order or #active > 0 do
 		while at < #order and #active < self.limit + slow do
 			at = at + 1;
@@ -212,7 +212,7 @@ function Run:play(seconds)
 		end
 		resume(active);
 		self.loop:step(0.02);
-		if self.loop:now() - began > seconds then error(("%d of %d cells after %d s"):format(at, #order, seconds), 0); end
+		if self.loop:served() > limit then error(("%d of %d cells after %d s"):format(at, #order, seconds), 0); end
 	end
 	self.seconds = self.loop:now() - began;
 	self:judge();

@@ -73,7 +73,7 @@ function Edge:assert_clean(seconds)
 			if transaction.final and transaction.request.method == "INVITE" and not transaction.acked then return transaction; end
 		end
 	end
-	pcall(self.loop.wait, self.loop, function () return not missing() and not presence.owing(self); end, seconds or 2);
+	pcall(self.loop.within, self.loop, function () return not missing() and not presence.owing(self); end, seconds or 5);
 	local transaction = missing();
 	if transaction then self:violate("no-ack", transaction.request, "final %d was not acknowledged", transaction.final); end
 	if #self.violations == 0 then return true; end

@@ -50,7 +50,7 @@ end
 function presence.owe(edge, limit, done, missing)
 	if not limit then return; end
 	edge.owed[done] = true;
-	edge.loop:after(limit, function ()
+	edge.loop:after_served(limit, function ()
 		edge.owed[done] = nil;
 		if not done() then missing(); end
 	end);

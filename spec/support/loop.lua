@@ -18,7 +18,8 @@ local TRANSCRIPT_LINES = 4000;
 local SHOWN_LINES = 60;
 local POLL = 0.25; -- seconds that a wait sleeps at most
 local LOST = 0.3;  -- what one poll counts at most
-local PATIENCE = 20;
+local USUAL = 5;   -- a limit, where none is given
+local SLACK = 4;   -- a wait's limit is what a quiet machine needs; a busy one gets so many times that
 
 function Loop.new()
 	return setmetatable({
@@ -149,22 +150,35 @@ function Loop:step(seconds)
 	count(self);
 end
 
---- Serve everything until predicate() is true-ish, whose value is returned; error after seconds that were served (a generous
--- limit, if none is given). what: what was awaited, in words, for the error.
-function Loop:wait(predicate, seconds, what)
-	seconds = seconds or PATIENCE;
-	local began, deadline = gettime(), self.served_for + seconds;
+--- The served() at which a wait that begins now and is given so many seconds is over.
+function Loop:limit(seconds)
+	return self.served_for + (seconds or USUAL) * SLACK;
+end
+
+local function wait(self, predicate, limit, seconds, what)
+	local began = gettime();
 	self.turned = began;
 	while true do
 		local value = predicate();
 		if value then return value; end
-		local left = deadline - self.served_for;
+		local left = limit - self.served_for;
 		if left <= 0 then
 			error(string.format("waited %g s in vain for %s (%.1f s by the clock)\n%s", seconds, what or "a condition",
-				gettime() - began, self:tail()), 2);
+				gettime() - began, self:tail()), 3);
 		end
 		self:step(math.min(left, POLL));
 	end
+end
+
+--- Serve everything until predicate() is true-ish, whose value is returned; else an error, SLACK times seconds later: the limit
+-- only ends what hangs. what: what was awaited, in words, for the error.
+function Loop:wait(predicate, seconds, what)
+	return wait(self, predicate, self:limit(seconds), seconds or USUAL, what);
+end
+
+--- The same with just that limit, where it is the matter of the test: counted in what was served, nevertheless.
+function Loop:within(predicate, seconds, what)
+	return wait(self, predicate, self.served_for + seconds, seconds, what);
 end
 
 --- Serve everything for so long, and fail when predicate() becomes true: for what must not happen.

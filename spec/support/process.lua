@@ -3,7 +3,7 @@
 --
 --	local p = process.start(loop, { "prosody", "-F" }, { name = "gateway", env = { A = "b" }, cwd = dir })
 --	p:wait_line("started", 10)	-- Lua pattern, in what it prints (stdout and stderr)
---	p:stop()			-- TERM, after 5 s KILL; waits for the end; kills what it left behind
+--	p:stop()			-- TERM, after 10 s KILL; waits for the end; kills what it left behind
 --	local status, output = process.run(loop, { "prosodyctl", "about" })
 --
 -- run.sh keeps each child and tells its pid and its end over loopback sockets, for Lua has no fork.
@@ -161,19 +161,22 @@ function Process:signal(name)
 	if self:running() then self.words:send(name .. "\n"); end
 end
 
+local function gone(self)
+	return self.ended and (self.out_ended or not self.out);
+end
+
 --- Wait for its end; returns the exit status.
 function Process:wait_end(seconds)
-	self.loop:wait(function () return self.ended and (self.out_ended or not self.out); end, seconds or 10,
-		"the end of " .. self.name);
+	self.loop:wait(function () return gone(self); end, seconds, "the end of " .. self.name);
 	return self.status;
 end
 
---- TERM, after bound seconds KILL for its whole group. Returns the exit status.
+--- TERM, after bound seconds (10) KILL for its whole group. Returns the exit status.
 function Process:stop(bound)
 	if self.ended then return self.status; end
 	self:signal("TERM");
 	self:signal("CONT");
-	if not pcall(Process.wait_end, self, bound or 5) then
+	if not pcall(self.loop.within, self.loop, function () return gone(self); end, bound or 10) then
 		self.loop:note(self.name, "does not end: KILL");
 		self.killed = true;
 		self.words:send("group\n");

@@ -136,7 +136,7 @@ local function wait_all(self, seconds, what, done)
 		end
 		return open == 0;
 	end
-	if not pcall(self.w.loop.wait, self.w.loop, all, seconds, what) then self.w.loop:note("rows", "not all: "..what); end
+	if not pcall(self.w.loop.within, self.w.loop, all, 2 * seconds, what) then self.w.loop:note("rows", "not all: "..what); end
 end
 
 local function log_in(self)

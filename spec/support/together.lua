@@ -9,7 +9,7 @@ local Loop = require "spec.support.loop";
 return function (loop)
 	function loop.wait(self, predicate, seconds, what)
 		if not coroutine.isyieldable() then return Loop.wait(self, predicate, seconds, what); end
-		local value = predicate() or coroutine.yield(predicate, self:now() + (seconds or 5));
+		local value = predicate() or coroutine.yield(predicate, self:limit(seconds));
 		return value or error(("waited %g s in vain for %s"):format(seconds or 5, what or "a condition"), 2);
 	end
 	--- Run fn(item) of all items, at most `limit` at a time. done(item, problem) is called for each.
@@ -24,7 +24,7 @@ return function (loop)
 				local one = running[i];
 				local first = not one.predicate;
 				local value = first or one.predicate();
-				if value or self:now() > one.deadline then
+				if value or self:served() > one.deadline then
 					local ok, predicate, deadline = coroutine.resume(one.thread, first and one.item or value);
 					one.predicate, one.deadline = predicate, deadline;
 					if not ok or coroutine.status(one.thread) == "dead" then

@@ -191,11 +191,10 @@ end
 --- Stop talking; wait until every message has its fate, and what was delivered has arrived.
 function Traffic:finish(seconds)
 	self.running = false;
-	local deadline = self.loop:now() + (seconds or 10);
 	self.loop:wait(function () return self:open("x2s") + self:open("s2x") == 0; end, seconds or 10, "a fate of every message");
-	pcall(self.loop.wait, self.loop, function ()
+	pcall(self.loop.within, self.loop, function () -- what is missing then is in the tally
 		return self:tally("x2s").lost + self:tally("s2x").lost == 0;
-	end, math.max(0, deadline - self.loop:now()));
+	end, seconds or 10);
 	return self:tally("x2s"), self:tally("s2x");
 end
 
