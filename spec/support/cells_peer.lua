@@ -32,16 +32,8 @@ local SETTINGS = [[
 
 -- The loop as a cell has it: waiting gives way, the transcript and what is to be closed are its own.
 local function private_loop(loop, cell)
-	local own = setmetatable({ cleanups = {} }, { __index = loop });
-	function own:wait(predicate, seconds, what)
-		local limit = loop:limit(seconds);
-		while true do
-			local value = predicate();
-			if value then return value; end
-			if loop:served() > limit then error(("waited %g s in vain for %s"):format(seconds or 5, what or "a condition"), 2); end
-			coroutine.yield();
-		end
-	end
+	local own = loop:yielding();
+	own.cleanups = {};
 	function own:note(who, line)
 		if #cell.lines < TRANSCRIPT then cell.lines[#cell.lines + 1] = ("%.3f %-24s %s"):format(loop:now() % 1000, who, line); end
 	end

@@ -56,14 +56,21 @@ function Crowd.new(w, domains)
 	return self;
 end
 
---- The stream of a domain to a host of the gateway, made anew when it is closed.
-function Crowd:stream(domain, host)
+--- Send on the stream of a domain to a host of the gateway, which is made anew when it is closed. What is to be sent while it is
+-- made (a contact answers from within the loop) waits for it.
+function Crowd:send(domain, host, text)
 	local key = domain .. " " .. host;
-	if not self.streams[key] or self.streams[key].closed then
-		self.streams[key] = s2s.connect(self.loop, { from = domain; to = host; ip = self.w.gateway.address; cert = self.cert });
-		self.streams[key]:authenticate("EXTERNAL");
-	end
-	return self.streams[key];
+	local one = self.streams[key];
+	if one and one.peer and not one.peer.closed then return one.peer:send(text); end
+	if one and not one.peer then return table.insert(one.waiting, text); end
+	one = { waiting = { text } };
+	self.streams[key] = one;
+	self.loop:beside(function (loop)
+		local peer = s2s.connect(loop, { from = domain; to = host; ip = self.w.gateway.address; cert = self.cert });
+		peer:authenticate("EXTERNAL");
+		peer.loop, one.peer = self.loop, peer;
+		for _, waiting in ipairs(one.waiting) do peer:send(waiting); end
+	end);
 end
 
 function Crowd:contact(jid)
@@ -76,7 +83,7 @@ end
 
 function Contact:send(user, text)
 	self.asked_at = self.loop:now();
-	self.crowd:stream(self.domain, user:match("@(.*)$")):send(text);
+	self.crowd:send(self.domain, user:match("@(.*)$"), text);
 	return self;
 end
 

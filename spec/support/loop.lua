@@ -181,6 +181,35 @@ function Loop:within(predicate, seconds, what)
 	return wait(self, predicate, self.served_for + seconds, seconds, what);
 end
 
+--- The loop as a coroutine has it: to wait is to give way until somebody resumes it.
+function Loop:yielding()
+	local real, own = self, {};
+	function own.wait(_, predicate, seconds, what)
+		local limit = real:limit(seconds);
+		while true do
+			local value = predicate();
+			if value then return value; end
+			if real.served_for > limit then
+				error(("waited %g s in vain for %s"):format(seconds or USUAL, what or "a condition"), 2);
+			end
+			coroutine.yield();
+		end
+	end
+	function own.note(_, ...) return real:note(...); end
+	return setmetatable(own, { __index = self });
+end
+
+--- Run fn(loop) beside everything else: what it waits for with that loop holds nobody up.
+function Loop:beside(fn)
+	local routine = coroutine.create(fn);
+	local own = self:yielding();
+	self:every(0.005, function ()
+		local ok, err = coroutine.resume(routine, own);
+		if not ok then error(debug.traceback(routine, tostring(err)), 0); end
+		return coroutine.status(routine) ~= "dead";
+	end);
+end
+
 --- Serve everything for so long, and fail when predicate() becomes true: for what must not happen.
 function Loop:never(predicate, seconds, what)
 	local deadline = gettime() + seconds;

@@ -91,10 +91,16 @@ function xml.parser(handlers)
 			if #stack > 0 then table.insert(stack[#stack].children, text); end
 		end;
 	}, "\1");
-	local self = {};
+	local self, waiting = {}, nil;
+	-- What a handler waits for may bring more of the same stream: that is for after it.
 	function self.feed(_, bytes)
-		local ok, err = parser:parse(bytes);
-		if not ok and handlers.broken then handlers.broken(err); end
+		if waiting then return table.insert(waiting, bytes); end
+		waiting = { bytes };
+		while waiting[1] do
+			local ok, err = parser:parse(table.remove(waiting, 1));
+			if not ok and handlers.broken then handlers.broken(err); end
+		end
+		waiting = nil;
 	end
 	return self;
 end
