@@ -95,6 +95,11 @@ function attempts.unsolicited(peer, cell)
 	return "nothing";
 end
 
+local function answer_of(result)
+	local condition = result.attr.type == "error" and result:error();
+	return "result:"..tostring(result.attr.type)..(condition and ":"..condition or "");
+end
+
 function attempts.dialback(peer, cell, run)
 	local key = cell.vouch.."-"..cell.id;
 	local loop, deadline = peer.loop, peer.loop:now() + SHORT;
@@ -106,8 +111,7 @@ function attempts.dialback(peer, cell, run)
 	end, "the answer to a key");
 	if result == true then return "silence"; end
 	if not result then return how_it_ended(peer); end
-	local condition = result.attr.type == "error" and result:error();
-	return "result:"..tostring(result.attr.type)..(condition and ":"..condition or "");
+	return answer_of(result);
 end
 
 -- Up to the answer to the attempt.
@@ -154,4 +158,5 @@ return function (cell, loop, run)
 	-- What is behind the end of the stream is not looked at, what is before it is: nothing is under way any more.
 	if not ended(peer) then peer:send("</stream:stream>"); end
 	loop:wait(function () return peer.closed; end, PATIENCE, "the end of the connection");
+	if actual.answer == "silence" and peer.result then actual.answer = answer_of(peer.result); end -- a slow one
 end
