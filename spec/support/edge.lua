@@ -85,7 +85,8 @@ end
 -- ------------------------------------------------------------------------------------------------ connections --
 
 local function record(self, direction, message, conn)
-	table.insert(self.messages, { direction = direction, message = message, conn = conn, at = self.loop:now() });
+	table.insert(self.messages, { direction = direction, message = message, conn = conn, at = self.loop:now(),
+		earliest = self.loop:earliest() });
 	local arrow = direction == "in" and "bridge => edge" or "edge => bridge";
 	self.loop:note(self.name, arrow .. "  " .. sip.describe(message));
 	if self.on_message then self.on_message(direction, message, conn); end

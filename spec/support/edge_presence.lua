@@ -28,9 +28,9 @@ local Watch = require "spec.support.edge_watch";
 local presence = {};
 
 local DEFAULTS = {
-	notify_within = 1;	-- seconds from the 200 to its NOTIFY; false: whenever
+	notify_within = 5;	-- seconds from the 200 to its NOTIFY; false: whenever
 	notify_interval = 5;	-- seconds between two NOTIFYs of a dialog
-	answer_within = 1;	-- seconds from our NOTIFY to its answer; false: whenever
+	answer_within = 5;	-- seconds from our NOTIFY to its answer; false: whenever
 	expires_min = 60; expires_max = 604800;	-- what the bridge may ask for
 	offer_min = 3600; offer_max = 28800;	-- what the bridge may grant to who leaves it to the bridge
 	grants = 28367;		-- what the front end grants at most

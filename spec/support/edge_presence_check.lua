@@ -104,7 +104,7 @@ end
 local function rate(edge, message)
 	local times, now, limit = edge.subscribe_times, edge.loop:now(), edge.presence.subscribe_rate;
 	while times[1] and times[1] <= now - 1 do table.remove(times, 1); end
-	times[#times + 1] = now;
+	times[#times + 1] = edge.loop:earliest();
 	if limit and #times > 2 * limit then -- a token bucket may be full and fill again
 		edge:violate("subscribe-rate", message, "%d new subscriptions in one second", #times);
 	end
@@ -201,7 +201,7 @@ local function state_of(edge, message, watch)
 	if #values ~= 1 then
 		edge:violate("subscription-state", message, "%d of them", #values);
 	elseif word == "active" then
-		local seconds, left = number(params.expires), watch.ends and watch.ends - edge.loop:now();
+		local seconds, left = number(params.expires), watch.ends and watch.ends - edge.loop:earliest();
 		if not seconds then
 			edge:violate("subscription-state", message, "%s: no expires", value);
 		elseif left and seconds > left + 2 then
@@ -223,7 +223,7 @@ local function pace(edge, message, watch, word)
 	elseif since < limit - math.max(0.1, limit / 10) then
 		edge:violate("notify-rate", message, "%.2f s after the last one", since);
 	end
-	watch.notified = now;
+	watch.notified = edge.loop:earliest();
 end
 
 local function read(edge, message, watch)

@@ -16,8 +16,8 @@ Loop.__index = Loop;
 
 local TRANSCRIPT_LINES = 4000;
 local SHOWN_LINES = 60;
-local POLL = 0.25; -- seconds that a wait sleeps at most
-local LOST = 0.3;  -- what one poll counts at most
+local POLL = 0.05; -- seconds that a wait sleeps at most
+local LOST = 0.1;  -- what one poll counts at most
 local USUAL = 5;   -- a limit, where none is given
 local SLACK = 4;   -- a wait's limit is what a quiet machine needs; a busy one gets so many times that
 
@@ -35,6 +35,12 @@ end
 --- Seconds that the loop has served: now(), less what this process or the machine stood still. For upper limits.
 function Loop:served()
 	return self.served_for;
+end
+
+--- What is read now has come after this, the end of the turn before: a little earlier than now(), or as much as this process
+--- or the machine stood still. Something was too early only if it is so from there.
+function Loop:earliest()
+	return self.turned;
 end
 
 -- The end of a turn.
@@ -157,7 +163,6 @@ end
 
 local function wait(self, predicate, limit, seconds, what)
 	local began = gettime();
-	self.turned = began;
 	while true do
 		local value = predicate();
 		if value then return value; end
@@ -195,6 +200,7 @@ function Loop:yielding()
 			coroutine.yield();
 		end
 	end
+	function own.within(_, predicate, seconds, what) return own:wait(predicate, seconds / SLACK, what); end
 	function own.note(_, ...) return real:note(...); end
 	return setmetatable(own, { __index = self });
 end

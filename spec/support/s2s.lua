@@ -194,8 +194,10 @@ function Peer:wait_stanza(matches, seconds, what)
 	end, seconds or 5, (what or "a stanza") .. " at " .. self.name);
 end
 
+--- Wait for its end; with seconds, which are the matter then, the end by that time.
 function Peer:wait_closed(seconds)
-	self.loop:wait(function () return self.closed; end, seconds or 5, "the end of the stream of " .. self.name);
+	local wait = seconds and self.loop.within or self.loop.wait;
+	wait(self.loop, function () return self.closed; end, seconds, "the end of the stream of " .. self.name);
 	return self.stream_error;
 end
 

@@ -44,7 +44,7 @@ describe("hostile SIP", function ()
 	local function closes(bytes, seconds)
 		local conn = probe:connect();
 		conn:send(bytes);
-		w.loop:wait(function () return conn.closed; end, seconds or 3, "the connection to be closed");
+		w.loop:within(function () return conn.closed; end, seconds or 6, "the connection to be closed");
 	end
 
 	it("is measured with a request that passes", function () passes("an ordinary one", {}); end);
@@ -262,7 +262,7 @@ describe("hostile SIP", function ()
 			end
 			probe:assert_alive();
 			local left = #conns;
-			w.loop:wait(function ()
+			w.loop:within(function ()
 				for i, conn in pairs(conns) do
 					if conn.closed then conns[i], left = nil, left - 1; end
 				end

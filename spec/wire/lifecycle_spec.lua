@@ -59,7 +59,7 @@ for _, case in ipairs {
 			local ids = { romeo:message("mute@contoso.com", "in flight"), romeo:message("shy@contoso.com", "not yet invited") };
 			w.loop:wait(function () return #w:lync_user("shy").conversations == 1 and w.edge:count("in", "MESSAGE") > 0; end, 5,
 				"the requests at the Edge");
-			local stopped_at = w.loop:now();
+			local stopped_at = w.loop:served();
 			w.gateway.process:signal("TERM");
 			conversation:wait_end();
 			assert.equal("bye of the contact", conversation.why);
@@ -68,7 +68,7 @@ for _, case in ipairs {
 				assert.is_string(kind);
 			end
 			w.gateway.process:wait_end(END);
-			local took = w.loop:now() - stopped_at;
+			local took = w.loop:served() - stopped_at;
 			assert.is_true(took < END, "ended after " .. took .. " s");
 			assert.is_false(process.alive(pid));
 			assert.is_false(process.alive(worker));

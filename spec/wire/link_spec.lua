@@ -34,19 +34,19 @@ describe("lync_bridge_rate", function ()
 		w.loop:wait(function () return received == 3 * each; end, 15, "all texts");
 		local times = {};
 		for _, method in ipairs { "INVITE", "MESSAGE", "OPTIONS" } do
-			for _, entry in ipairs(requests(w.edge, method)) do times[#times + 1] = entry.at; end
+			for _, entry in ipairs(requests(w.edge, method)) do times[#times + 1] = entry; end
 		end
-		table.sort(times);
+		table.sort(times, function (a, b) return a.at < b.at; end);
 		-- the bucket holds a second's worth: at most two of them in any one second, and the rate itself in the long run
 		for i = 1, #times do
 			local in_second = 0;
 			for j = i, #times do
-				if times[j] - times[i] >= 1 then break; end
+				if times[j].at - times[i].earliest >= 1 then break; end
 				in_second = in_second + 1;
 			end
 			assert.is_true(in_second <= 2 * RATE + 1, in_second.." requests in one second");
 		end
-		assert.is_true(times[#times] - times[1] >= (#times - RATE) / RATE - 0.5, "faster than the rate");
+		assert.is_true(times[#times].at - times[1].earliest >= (#times - RATE) / RATE - 0.5, "faster than the rate");
 	end);
 end);
 
@@ -87,10 +87,10 @@ describe("the link", function ()
 		lena:answers("MESSAGE", "never");
 		local id = romeo:message("lena@contoso.com", "under way");
 		w.loop:wait(function () return #requests(w.edge, "MESSAGE") > 0; end, 5, "the MESSAGE");
-		local started = w.loop:now();
+		local started = w.loop:served();
 		w.edge:drop();
 		local condition, kind = romeo:wait_error(id, 10);
-		assert.is_true(w.loop:now() - started < 3);
+		assert.is_true(w.loop:served() - started < 3);
 		assert.equal("wait", kind, condition);
 		lena:answers("MESSAGE", 200);
 		w.gateway:wait_log("connected edge", 10, true);
@@ -100,9 +100,9 @@ describe("the link", function ()
 		w.edge:stop_listening();
 		w.edge:drop();
 		w.gateway:wait_log("lost edge", 10);
-		local started = w.loop:now();
+		local started = w.loop:served();
 		local condition, kind = romeo:wait_error(romeo:message("lena@contoso.com", "into the void"), 5);
-		assert.is_true(w.loop:now() - started < 2);
+		assert.is_true(w.loop:served() - started < 2);
 		assert.equal("wait", kind, condition);
 		w.edge:listen();
 		w.gateway:wait_log("connected edge", 10, true);

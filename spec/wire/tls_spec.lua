@@ -43,7 +43,7 @@ describe("TLS from the Edge's side", function ()
 	end
 
 	local function closed(conn, seconds)
-		w.loop:wait(function () return conn.closed; end, seconds or 3, "the connection to be closed");
+		w.loop:within(function () return conn.closed; end, seconds or 6, "the connection to be closed");
 	end
 
 	local function refused(cert, token, why)
