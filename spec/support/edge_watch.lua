@@ -128,7 +128,8 @@ end
 
 local function heard(self, message)
 	local word, params, doc = check.notify(self.edge, message, self);
-	table.insert(self.notifies, { at = self.loop:now(), earliest = self.loop:earliest(), word = word, params = params, doc = doc, message = message });
+	table.insert(self.notifies, { at = self.loop:now(), earliest = self.loop:earliest(), word = word, params = params, doc = doc,
+		message = message });
 	if doc then
 		self.sees = doc;
 		table.insert(self.history, doc.presence or "nothing");
