@@ -196,23 +196,28 @@ describe("instant messages", function ()
 	end);
 end);
 
+-- timeout: seconds after which a Lync user's typing is over without news
+local function typing_world(timeout)
+	local w = World.new { wire = { typing_interval = 0.4, typing_timeout = timeout } };
+	local romeo, lena = w:contact("romeo"), w:lync_user("lena");
+	romeo:message(LENA, "hello", { state = "active", thread = "typing" });
+	return w, romeo, lena, lena:wait_message("hello").conversation;
+end
+
+local function states_heard(contact, state)
+	local count = 0;
+	for _, stanza in ipairs(contact.stanzas) do
+		if stanza:child(state, STATES) and not stanza:child("body") then count = count + 1; end
+	end
+	return count;
+end
+
 describe("typing", function ()
 	local w, romeo, lena, conversation;
 	setup(function ()
-		w = World.new { wire = { typing_interval = 0.4, typing_timeout = 1 } };
-		romeo, lena = w:contact("romeo"), w:lync_user("lena");
-		romeo:message(LENA, "hello", { state = "active", thread = "typing" });
-		conversation = lena:wait_message("hello").conversation;
+		w, romeo, lena, conversation = typing_world(30);
 	end);
 	teardown(function () w:finish(); end);
-
-	local function states_heard(state)
-		local count = 0;
-		for _, stanza in ipairs(romeo.stanzas) do
-			if stanza:child(state, STATES) and not stanza:child("body") then count = count + 1; end
-		end
-		return count;
-	end
 
 	it("of a contact is shown and ends at Lync", function ()
 		romeo:chat_state(LENA, "composing");
@@ -246,15 +251,9 @@ describe("typing", function ()
 		conversation:typing(true);
 		assert.equal("typing", romeo:wait_state("composing"):child_text("thread"));
 		assert.equal(200, conversation:typing(true):wait());
-		w.loop:never(function () return states_heard("composing") > 0; end, 0.3, "a second composing");
+		w.loop:never(function () return states_heard(romeo, "composing") > 0; end, 0.3, "a second composing");
 		conversation:typing(false);
 		romeo:wait_state("paused");
-	end);
-
-	it("of a Lync user ends without news", function ()
-		conversation:typing(true);
-		romeo:wait_state("composing");
-		romeo:wait_state("paused", 3);
 	end);
 
 	it("of a Lync user in the standard's own words", function ()
@@ -263,14 +262,6 @@ describe("typing", function ()
 		romeo:wait_state("composing");
 		conversation:say(body:format("idle"), { type = "application/im-iscomposing+xml" });
 		romeo:wait_state("paused");
-	end);
-
-	it("of a Lync user is over when the text comes", function ()
-		conversation:typing(true);
-		romeo:wait_state("composing");
-		conversation:say("typed");
-		romeo:wait_message("typed");
-		w.loop:never(function () return states_heard("paused") > 0; end, 1.2, "paused after the text");
 	end);
 
 	it("opens no conversation", function ()
@@ -287,5 +278,26 @@ describe("typing", function ()
 				if stanza:child("composing", STATES) then return true; end
 			end
 		end, 0.3, "a chat state");
+	end);
+end);
+
+describe("typing of a Lync user, of which no more news come,", function ()
+	local w, romeo, conversation, _;
+	setup(function () w, romeo, _, conversation = typing_world(1); end);
+	teardown(function () w:finish(); end);
+
+	it("ends by itself", function ()
+		conversation:typing(true);
+		romeo:wait_state("composing");
+		romeo:wait_state("paused");
+	end);
+
+	it("is over when the text comes", function ()
+		conversation:typing(true);
+		romeo:wait_state("composing");
+		conversation:say("typed");
+		romeo:wait_message("typed");
+		local before = states_heard(romeo, "paused"); -- it took so long
+		w.loop:never(function () return states_heard(romeo, "paused") > before; end, 1.2, "paused after the text");
 	end);
 end);
