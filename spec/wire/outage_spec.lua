@@ -82,8 +82,17 @@ describe("an Access Edge", function ()
 			return answer.attr.type ~= "error";
 		end, 10, "the Edge to be used again");
 	end);
+end);
 
-	it("that is slow is waited for", function ()
+describe("an Access Edge that is slow", function ()
+	local w, romeo;
+	setup(function ()
+		w = World.new { wire = { message_timeout = 10; invite_timeout = 20 } };
+		romeo = w:contact("romeo");
+	end);
+	teardown(function () w:finish(); end);
+
+	it("is waited for", function ()
 		w:lync_user("slow"):answers("INVITE", { status = 200, after = 1.5 });
 		w:lync_user("slow"):answers("MESSAGE", { status = 200, after = 0.7 });
 		local ids = {};
