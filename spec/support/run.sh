@@ -30,8 +30,13 @@ echo "pid $child" >&4
 	kill -KILL -- "-$child"
 } >/dev/null 2>&1 &
 reader=$!
-wait -f "$child" 2>/dev/null	# also when it is stopped meanwhile
-echo "exit $?" >&4
+status=150
+while ((status > 128)); do	# also of a child that is stopped, and of one that is no more
+	wait -f "$child" 2>/dev/null
+	status=$?
+	kill -0 "$child" 2>/dev/null || break
+done
+echo "exit $status" >&4
 kill -KILL -- "-$child" 2>/dev/null	# children that it left behind
 kill -KILL -- "-$reader" 2>/dev/null
 exit 0
