@@ -18,6 +18,7 @@ local TRANSCRIPT_LINES = 4000;
 local SHOWN_LINES = 60;
 local POLL = 0.05; -- seconds that a wait sleeps at most
 local LOST = 0.1;  -- what one poll counts at most
+local STANDSTILL = 0.2; -- seconds, in all
 local USUAL = 5;   -- a limit, where none is given
 local SLACK = 4;   -- a wait's limit is what a quiet machine needs; a busy one gets so many times that
 
@@ -225,6 +226,19 @@ function Loop:never(predicate, seconds, what)
 		end
 		self:step(math.min(math.max(deadline - gettime(), 0), POLL));
 	until gettime() >= deadline;
+end
+
+--- Run fn, which proves something by the clock: once more when it fails while this process or the machine stood still. A few
+--- times only: what fails on a machine that runs, fails.
+function Loop:steadily(fn)
+	for tries = 1, 4 do
+		local began, served = gettime(), self.served_for;
+		local ok, err = pcall(fn);
+		if ok then return; end
+		local lost = gettime() - began - (self.served_for - served);
+		if lost < STANDSTILL or tries == 4 then error(err, 0); end
+		self:note("loop", ("stood still for %.1f s: once more"):format(lost));
+	end
 end
 
 --- Note a line of the transcript: who said it, and what.

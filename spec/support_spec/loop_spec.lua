@@ -67,6 +67,21 @@ describe("the loop of a process that stands still", function ()
 		assert.is_true(heard.earliest <= heard.at);
 	end);
 
+	it("takes what has failed meanwhile once more, and what has failed by itself for that", function ()
+		local runs = 0;
+		loop:steadily(function ()
+			runs = runs + 1;
+			if runs == 1 then socket.sleep(0.4); end
+			loop:step();
+			assert.equal(2, runs);
+		end);
+		local ok, err = pcall(loop.steadily, loop, function ()
+			runs = runs + 1;
+			error("by itself", 0);
+		end);
+		assert.same({ 3, false, "by itself" }, { runs, ok, err });
+	end);
+
 	it("lets a coroutine wait beside it", function ()
 		local steps = {};
 		loop:beside(function (own)
