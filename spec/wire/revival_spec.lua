@@ -64,17 +64,22 @@ describe("fifty subscriptions each way", function ()
 		end);
 	end
 
-	local function subscribed_since(from)
-		local times = {};
+	-- The first to each; of whom nothing is to be known is asked again after 10 s, where this takes so long.
+	local function subscribed_since(from, quiet)
+		local times, asked = {}, {};
+		for i = quiet, quiet + 4 do asked["sip:" .. user_of(i)] = 0; end
 		for i = from, #w.edge.messages do
 			local entry = w.edge.messages[i];
-			if entry.direction == "in" and entry.message.method == "SUBSCRIBE" then times[#times + 1] = entry; end
+			local uri = entry.direction == "in" and entry.message.method == "SUBSCRIBE" and entry.message.uri;
+			if uri and asked[uri] ~= 1 then times[#times + 1] = entry; end
+			if uri and asked[uri] then asked[uri] = 1; end
 		end
 		return times;
 	end
 
 	-- All of it is back after a death that left the transcript at message number `from`.
 	local function back(from, gone, quiet)
+		local began, served = w.loop:now(), w.loop:served();
 		each(function (i, c, u)
 			local is_quiet = i >= quiet and i < quiet + 5;
 			if not is_quiet then u:wait_watched(c.jid, 15); end
@@ -82,8 +87,10 @@ describe("fifty subscriptions each way", function ()
 		refresh_all();
 		each(function (_, c, u) c:wait_sees(u.address, "unavailable", 10); end, gone, gone + 4);
 		each(function (_, c, u) u:wait_sees(c.jid, "away", 10); end);
-		local times = subscribed_since(from);
+		local times = subscribed_since(from, quiet);
 		assert.equal(MANY, #times);
+		-- a worker that stood still has saved up some: then it is not the pace that is measured
+		if w.loop:now() - began - (w.loop:served() - served) > 0.2 then return; end
 		local all = times[MANY].at - times[1].earliest;
 		assert.is_true(all > 0.9 * (MANY - 1) / RATE, ("%d in %.2f s"):format(MANY, all));
 		for i = 1, MANY - RATE do
@@ -160,10 +167,11 @@ describe("fifty subscriptions each way", function ()
 			u:publish("busy", "again");
 			c.shows = "away";
 		end, 1, 10);
-		local from = #w.edge.messages + 1;
-		w.edge:orphan();
+		local worker = w:worker_pid();
 		process.kill(w.gateway.process.pid, "KILL");
-		w.loop:wait(function () return not w.gateway.process:running(); end, 5, "the end of Prosody");
+		w.loop:wait(function () return not w.gateway.process:running() and not process.alive(worker); end, 5, "the end of both");
+		local from = #w.edge.messages + 1; -- what was tried once more until then is nothing of what comes now
+		w.edge:orphan();
 		meanwhile(16, 21);
 		w.gateway:start();
 		w.loop:wait(function () return workers() > 0; end, 15, "a worker");
