@@ -142,7 +142,7 @@ return function (Bridge, own)
 			for _, route in ipairs(dialog.route) do headers[#headers + 1] = { "Record-Route", route }; end
 		end
 		if self.notify_first then self:notify(dialog); end
-		self.loop:after(self.notify_first and 0.05 or 0, function ()
+		self.loop:after(self.notify_first and 0.5 or 0, function ()
 			answer(self, request, conn, { status = self.subscribe_answer or 200, headers = headers }, dialog.from);
 		end);
 		if dialog.expires == 0 then dialog.over = true; end
