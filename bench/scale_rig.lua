@@ -208,7 +208,7 @@ local function start_gateway(self)
 	local dns = { ["contoso.com"] = ports.address("gateway") };
 	for i = 0, self.partners - 1 do dns[("p%d.fed.example"):format(i)] = ports.address("partner"); end
 	self.gateway = prosody.gateway(self.loop, { ca = self.ca; name = "gateway"; domain = "contoso.com"; dns = dns;
-		global = self.global;
+		global = self.global; modules = self.modules;
 		settings = SETTINGS:format(ports.address("edge"), ports.address("gateway"), bridge_cert.cert, bridge_cert.key,
 			self.ca.file, self.watch_rate, self.notify_interval, partners_text(self)) });
 	self.gateway:wait_log("started worker: ready", 10);
@@ -257,10 +257,10 @@ function Rig:describe()
 end
 
 --- options: pairs; watch_rate (lync_bridge_wire, 0: any), notify_interval, window (how many subscriptions wait for an
---- answer, each way), on_progress, global (raw Lua).
+--- answer, each way), on_progress, global (raw Lua), modules (of the gateway).
 function Rig.new(options)
 	local self = setmetatable({ loop = Loop.new(), pairs = options.pairs, window = options.window or 400,
-		watch_rate = options.watch_rate or 0, notify_interval = options.notify_interval or 5, global = options.global,
+		watch_rate = options.watch_rate or 0, notify_interval = options.notify_interval or 5, global = options.global, modules = options.modules,
 		partners = math.max(2, math.ceil(options.pairs / PER_PARTNER)), on_progress = options.on_progress,
 		build = os.getenv("LG_BUILD") or "build" }, Rig);
 	local ok, err = xpcall(function ()

@@ -116,21 +116,30 @@ local function log(level, ...)
 	module:log(level, ...);
 end
 
+-- Whatever the server calls, it calls as a turn of ours.
+local turns = module:require "turns".new { now = timestamp; log = log };
+local timed = turns.timed;
+
+local function timer(delay, callback, where)
+	return compat.timer(delay, timed(where or "timer", callback));
+end
+
 local pump = module:require "pump".new {
-	timer = compat.timer; log = log; watchfd = server.watchfd; close_watch = compat.close_watch; async = async;
+	timer = timer; log = log; over = turns.over; close_watch = compat.close_watch; async = async;
+	watchfd = function (fd, callback) return server.watchfd(fd, timed("events", callback)); end;
 	pool = function () return pool; end;
 };
 
 local resolver = module:require "resolver".new({
 	lookup = function (callback, name, kind)
-		return require "net.adns".resolver():lookup(callback, name, kind, "IN");
+		return require "net.adns".resolver():lookup(timed("resolver", callback), name, kind, "IN");
 	end;
-	timer = compat.timer; now = timestamp; log = log; to_ascii = idna_to_ascii;
+	timer = timer; now = timestamp; log = log; to_ascii = idna_to_ascii;
 	is_address = function (text) return pton(text) ~= nil; end;
 	changed = function () pool:schedule(); end;
 }, pool.addresses);
 
-bridges.adopt(pool, { core = core; timer = compat.timer; log = log; pump = pump; resolver = resolver;
+bridges.adopt(pool, { core = core; timer = timer; log = log; pump = pump; resolver = resolver;
 	desire = function (hosts, address_of) return plan.make(hosts, address_of, bridges.equal, idna_to_ascii); end; });
 
 for _, record in pairs(pool.records) do -- after a reload
@@ -171,20 +180,22 @@ end
 module:hook_global("server-started", start, STARTED);
 module:hook_global("server-stopping", stopping, STOPPING);
 module:hook_global("server-stopped", stopped);
-module:hook_global("stats-update", function ()
+local measure_turns = metrics_lib.turns(module, turns);
+module:hook_global("stats-update", timed("statistics", function ()
 	metrics_lib.measure(pool);
 	sessions.measure(pool);
 	streams.measure(pool);
 	subscriptions.measure(pool);
-end);
-module:hook_global("config-reloaded", function ()
+	measure_turns();
+end));
+module:hook_global("config-reloaded", timed("reload", function ()
 	for _, h in pairs(pool.hosts) do
 		h.reconfigure();
 	end
 	pool:reconcile(true);
-end, RELOADED);
+end), RELOADED);
 
-phases.hook_global(module, function (host) return pool.hosts[host]; end);
+phases.hook_global(turns.hooks(module, "stream"), function (host) return pool.hosts[host]; end);
 local unwrap = not compat.has_pre_connect(prosody) and next_hop.wrap(require "net.resolvers.service");
 
 if server.get_backend() ~= "epoll" then
@@ -199,6 +210,11 @@ local shell_env = module:shared("/*/admin_shell/env");
 local shell = module:require "shell";
 shell_env.lync = shell.commands(pool, sessions.collect, prosody.reload_config);
 shell_env.lync.test_im = module:require "synthetic_command".test_im(pool);
+for name, command_of in pairs(shell_env.lync) do
+	if name ~= "reload" then -- Prosody's whole configuration; ours is a turn of its own
+		shell_env.lync[name] = timed("shell", command_of);
+	end
+end
 for _, item in ipairs(shell.items(shell_env.lync)) do
 	module:add_item("shell-command", item);
 end
@@ -296,14 +312,14 @@ end
 
 function module.add_host(module) -- luacheck: ignore 431/module
 	local h = context.new(module, {
-		core = core; pool = pool; errors = errors; prosody = prosody; now = timestamp; timer = compat.timer;
+		core = core; pool = pool; errors = errors; prosody = prosody; now = timestamp; timer = timer; over = turns.over;
 		tls_version = compat.tls_version;
 		load = function (host) return options.load(core, host, get_raw(host)); end; report = options.report;
 	});
 	h.configure();
 	build(h);
-	phases.hook_host(module, h, function () return prosody.hosts[h.host].modules.dialback; end);
-	hook_stanzas(module, h);
+	phases.hook_host(turns.hooks(module, "stream"), h, function () return prosody.hosts[h.host].modules.dialback; end);
+	hook_stanzas(turns.hooks(module, "stanza"), h);
 	describe(module);
 
 	-- New settings: no stream that complies no more stays open, no other one is touched.

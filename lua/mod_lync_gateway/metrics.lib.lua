@@ -181,4 +181,21 @@ local function measure(pool)
 	end
 end
 
-return { new = new; token_label = token_label; measure = measure };
+-- Of the whole server: turns of its loop that were ours. module: the shared one -> function to be called when Prosody
+-- collects its statistics.
+local function of_turns(module, turns)
+	local longest = module:metric("gauge", "longest_turn", "seconds",
+		"So long at a time the server's loop was with the gateway, since the last statistics", {});
+	local long = module:metric("counter", "long_turns", "", "Turns of more than 20 ms", { "where" });
+	local counted = {};
+	return function ()
+		local seconds, by_where = turns.take();
+		longest:with_labels():set(seconds);
+		for where, n in pairs(by_where) do
+			long:with_labels(where):add(n - (counted[where] or 0));
+			counted[where] = n;
+		end
+	end
+end
+
+return { new = new; token_label = token_label; measure = measure; turns = of_turns };

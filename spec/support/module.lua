@@ -271,12 +271,20 @@ function support.world()
 		table.insert(world.watched, handle);
 		return handle;
 	end
+	-- Has the turn lasted long enough? world.long: after so many questions it has; nil: never.
+	function world.over()
+		if not world.long then return false; end
+		if world.turn ~= clock.turn then world.turn, world.asked = clock.turn, 0; end
+		world.asked = world.asked + 1;
+		return world.asked >= world.long;
+	end
 	world.resolver = { downs = {}; address = function () end; forget = function () end; watch = function () end;
 		stop = function () end; };
 	function world.resolver:edge_down(host) table.insert(self.downs, host); end
-	world.pump = support.lib("pump").new { timer = clock.timer; log = log; watchfd = watchfd; async = world.async;
+	world.pump = support.lib("pump").new { timer = clock.timer; log = log; watchfd = watchfd; async = world.async; over = world.over;
 		close_watch = function (handle) handle:close(); end; pool = function () return pool; end; };
-	bridges.adopt(pool, { core = world.core; timer = clock.timer; log = log; pump = world.pump; resolver = world.resolver;
+	bridges.adopt(pool, { core = world.core; timer = clock.timer; log = log; pump = world.pump;
+		resolver = world.resolver; over = world.over;
 		desire = function (hosts, address_of) return plan.make(hosts, address_of, bridges.equal); end; });
 	return world;
 end
@@ -316,7 +324,7 @@ end
 function support.host(world, name, settings)
 	local h = {
 		host = name; module = support.module(); core = world.core; pool = world.pool; errors = support.lib("errors");
-		now = world.clock.now; timer = world.clock.timer; state = world.pool:state(name, "secret of "..name);
+		now = world.clock.now; timer = world.clock.timer; over = world.over; state = world.pool:state(name, "secret of "..name);
 		settings = settings or support.settings(name); problems = {}; sent = {}; streams = {}; bounced = {};
 		metrics = support.metrics(); log = world.log; locals = {}; connections = {}; outgoing = {};
 	};
