@@ -14,7 +14,8 @@ local new_id = require "util.id".medium;
 
 local xmlns_nick = "http://jabber.org/protocol/nick";
 
-local STEP = 100;        -- effects of one turn
+local STEP = 100;        -- effects of one turn, or fewer: h.over()
+local STEP_INPUT = 4;    -- of the turn of an input; what is left has turns of its own
 local HELD_MAX = 10000;  -- inputs that wait for the store
 local BUSY = 0.2;        -- seconds, when the bridge takes no more
 local TROUBLE = 1;       -- seconds, after an error of ours
@@ -162,24 +163,25 @@ local function new(h, env)
 	end
 
 	-- What is due, and what follows from it: seconds until the next time.
-	local function round()
+	local function round(limit)
 		local seconds = roster:tick(h.settings, env.time());
-		for _ = 1, STEP do
+		for _ = 1, limit do
 			local fx = next_effect();
 			if not fx then return seconds; end
 			if not carry(fx) then return BUSY; end
+			if h.over() then break; end
 		end
 		return 0;
 	end
 
 	-- What is sent to a contact of the same server may come back as an input at once: one round at a time.
-	local function drain()
+	local function drain(limit)
 		if presence.draining then
 			presence.more = true;
 			return;
 		end
 		presence.draining, presence.more = true, false;
-		local ok, delay = xpcall(round, debug.traceback);
+		local ok, delay = xpcall(round, debug.traceback, limit);
 		presence.draining = false;
 		if not ok then
 			h.log("error", "presence failed: %s", tostring(delay));
@@ -192,12 +194,13 @@ local function new(h, env)
 		end
 		presence.timer = not presence.stopped and h.timer(delay, function ()
 			presence.timer = nil;
-			presence.changed();
-		end) or nil;
+			presence.changed(STEP);
+		end, "presence") or nil;
 	end
 
-	function presence.changed()
-		drain();
+	-- Something is to be said, perhaps. limit: effects of this turn
+	function presence.changed(limit)
+		drain(limit or STEP_INPUT);
 		if env.store then
 			env.store.touch();
 		end
@@ -300,15 +303,23 @@ local function new(h, env)
 		return roster:tally(cursor);
 	end
 
-	-- All pairs: callback(row) each.
-	function presence.rows(callback)
-		local rows, cursor = roster:rows();
-		while cursor do
-			for _, row in ipairs(rows) do
-				callback(row);
+	-- All pairs, a turn's worth at a time: callback(row) each, then done().
+	function presence.rows(callback, done)
+		local function walk(cursor)
+			while not presence.stopped do
+				local rows;
+				rows, cursor = roster:rows(cursor);
+				if not cursor then break; end
+				for _, row in ipairs(rows) do
+					callback(row);
+				end
+				if h.over() then
+					return h.timer(0, function () walk(cursor); end, "shell");
+				end
 			end
-			rows, cursor = roster:rows(cursor);
+			done();
 		end
+		walk();
 	end
 
 	function presence.explain(contact, user)
@@ -321,12 +332,19 @@ local function new(h, env)
 
 	-- ---- life
 
+	-- What was held back, a turn's worth at a time; what comes meanwhile stands behind it.
 	local function ready()
-		local held = h.state.held or {};
-		h.state.held = nil;
-		for _, entry in ipairs(held) do
-			inputs[entry[1]](entry[2]);
+		local held, i = h.state.held or {}, 0;
+		while i < #held do
+			i = i + 1;
+			inputs[held[i][1]](held[i][2]);
+			if i < #held and h.over() then
+				h.state.held = table.move(held, i + 1, #held, 1, {});
+				presence.waking = h.timer(0, ready, "presence");
+				return;
+			end
 		end
+		h.state.held, presence.waking = nil, nil;
 		presence.changed();
 	end
 
@@ -341,9 +359,11 @@ local function new(h, env)
 	-- reloading: the roster stays, for the module's next instance
 	function presence.stop(reloading)
 		presence.stopped = true;
-		if presence.timer then
-			presence.timer.stop();
-			presence.timer = nil;
+		for _, name in ipairs { "timer", "waking" } do
+			if presence[name] then
+				presence[name].stop();
+				presence[name] = nil;
+			end
 		end
 		if env.store then
 			env.store.stop();
@@ -358,4 +378,4 @@ local function new(h, env)
 	return presence;
 end
 
-return { new = new; facts_of = facts_of; builders = builders; STEP = STEP };
+return { new = new; facts_of = facts_of; builders = builders; STEP = STEP; STEP_INPUT = STEP_INPUT };

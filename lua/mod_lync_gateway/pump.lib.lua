@@ -1,12 +1,12 @@
 -- The bridge's events: taken in bounded batches, given to their host, never let an error out into Prosody's loop.
 -- SPDX-License-Identifier: MIT
 --
--- env: timer, log, watchfd(fd, onreadable) -> handle, close_watch(handle), async, pool()
+-- env: timer, log, watchfd(fd, onreadable) -> handle, close_watch(handle), async, pool(), over()
 
 local xpcall = require "util.xpcall".xpcall;
 local jid_host = require "util.jid".host;
 
-local BATCH = 64;         -- events per turn of Prosody's loop
+local BATCH = 64;         -- events per turn of Prosody's loop, or fewer: over()
 local DRAIN_MAX = 100000; -- events after a goodbye
 local ROWS_MAX = 10000;   -- sessions shown
 
@@ -195,10 +195,10 @@ local function new(env)
 	local function take(record, limit)
 		for _ = 1, limit do
 			local ev = record.bridge:next();
-			if not ev then return "empty"; end
+			if not ev then return record.gone and "gone" or "empty"; end
 			record.runner:run(ev);
 			if record.runner.state ~= "ready" then return "blocked"; end
-			if record.gone then return "gone"; end
+			if env.over() then break; end
 		end
 		return "more";
 	end
@@ -213,12 +213,12 @@ local function new(env)
 			record.wait_timer = env.timer(delay, function ()
 				record.wait_timer = nil;
 				pump.run(record);
-			end);
+			end, "events");
 		end
 	end
 
 	local function later(record, delay)
-		record.kicked = record.kicked or env.timer(delay, function () pump.resume(record); end);
+		record.kicked = record.kicked or env.timer(delay, function () pump.resume(record); end, "events");
 	end
 
 	local function turn(record)

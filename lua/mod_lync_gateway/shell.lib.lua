@@ -263,18 +263,35 @@ function shell.commands(pool, collect, reload)
 		return true, ("%d stream(s)"):format(n);
 	end
 
+	-- done(text): at once, or when the server has had turns for others in between.
+	local function print_subscriptions(print, only, done)
+		local names, n, more = sorted(pool.hosts), 0, 0;
+		local function host(i)
+			local h = pool.hosts[names[i]];
+			if not h then
+				return done(("%d subscription(s)%s"):format(n, more > 0 and (", %d more are not shown"):format(more) or ""));
+			end
+			print(names[i]);
+			subscriptions.each(h, only, ROWS_MAX, function (row)
+				print(subscriptions.describe(row));
+			end, function (shown, rest)
+				n, more = n + shown, more + rest;
+				host(i + 1);
+			end);
+		end
+		host(1);
+	end
+
 	function commands.subscriptions(self, who)
-		local print, n, more = self.session.print, 0, 0;
 		local ok, only = argument(who, "WHO");
 		if not ok then return nil, only; end
-		for _, name in ipairs(sorted(pool.hosts)) do
-			print(name);
-			local shown, rest = subscriptions.each(pool.hosts[name], only, ROWS_MAX, function (row)
-				print(subscriptions.describe(row));
-			end);
-			n, more = n + shown, more + rest;
-		end
-		return true, ("%d subscription(s)%s"):format(n, more > 0 and (", %d more are not shown"):format(more) or "");
+		local text, resolve;
+		print_subscriptions(self.session.print, only, function (result)
+			text = result;
+			if resolve then resolve(result); end
+		end);
+		if text then return true, text; end
+		return promise.new(function (resolve_later) resolve = resolve_later; end);
 	end
 
 	function commands.explain(self, contact, user)

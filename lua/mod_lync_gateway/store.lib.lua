@@ -9,7 +9,7 @@ local jid_node = require "util.jid".node;
 local VERSION = 1;
 local WRITE = 0.5;  -- seconds after a change
 local RETRY = 10;   -- after a failure
-local STEP = 100;   -- entries of one turn, read or written
+local STEP = 100;   -- entries of one turn, read or written; or fewer: h.over()
 local IN_A_ROW = 3; -- failures: it is the storage then, not the entry
 
 local function readable(entry)
@@ -83,13 +83,18 @@ local function new(h, env)
 	end
 
 	local function read(nodes, first, done)
-		for i = first, first + STEP - 1 do
+		local last = first + STEP - 1;
+		for i = first, last do
 			if not nodes[i] then return finish(done); end
 			if not known.seen[nodes[i]] then
 				take(nodes[i]);
 			end
+			if h.over() then
+				last = i;
+				break;
+			end
 		end
-		store.reading = h.timer(0, function () read(nodes, first + STEP, done); end);
+		store.reading = h.timer(0, function () read(nodes, last + 1, done); end, "storage");
 	end
 
 	local function list()
@@ -119,7 +124,7 @@ local function new(h, env)
 			h.log("error", "list subscriptions: %s; trying again", err);
 			store.unlisted = true;
 		end
-		store.reading = h.timer(RETRY, function () store.load(done); end);
+		store.reading = h.timer(RETRY, function () store.load(done); end, "storage");
 		done();
 	end
 
@@ -161,11 +166,11 @@ local function new(h, env)
 				store.joined = false;
 				h.presence.changed();
 			end
-		end) or nil;
+		end, "storage") or nil;
 	end
 
-	-- limit: entries. One that fails does not hold up the others.
-	function store.flush(limit)
+	-- limit: entries, all: in this turn, however long it takes. One that fails does not hold up the others.
+	function store.flush(limit, all)
 		local failed, in_a_row, user = {}, 0, nil;
 		for _ = 1, limit do
 			user = roster():dirty();
@@ -176,6 +181,7 @@ local function new(h, env)
 				failed[#failed+1], in_a_row = user, in_a_row + 1;
 				if in_a_row == IN_A_ROW then break; end
 			end
+			if not all and h.over() then break; end
 		end
 		for _, name in ipairs(failed) do
 			roster():dirty_again(name);
@@ -200,7 +206,7 @@ local function new(h, env)
 				store[name] = nil;
 			end
 		end
-		store.flush(math.maxinteger);
+		store.flush(math.maxinteger, true);
 	end
 
 	return store;

@@ -3,7 +3,7 @@
 
 local jid_host = require "util.jid".host;
 
-local PAGES = 20; -- of one turn
+local PAGES = 20; -- of one turn, or fewer
 
 local subscriptions = {};
 
@@ -32,9 +32,9 @@ function subscriptions.describe(row)
 	return ("  %s  %s  %s"):format(row.contact, row.user, table.concat(parts, "; "));
 end
 
--- Rows of one host that concern `who` (a JID, a domain, a partner; nil: all), at most limit: callback(row) each ->
--- shown, how many more
-function subscriptions.each(h, who, limit, callback)
+-- Rows of one host that concern `who` (a JID, a domain, a partner; nil: all), at most limit: callback(row) each, then
+-- done(shown, how many more)
+function subscriptions.each(h, who, limit, callback, done)
 	local n, more = 0, 0;
 	h.presence.rows(function (row)
 		if not matches(h, row, who) then return; end
@@ -44,8 +44,9 @@ function subscriptions.each(h, who, limit, callback)
 		else
 			more = more + 1;
 		end
+	end, function ()
+		done(n, more);
 	end);
-	return n, more;
 end
 
 local remedies = {
@@ -101,13 +102,14 @@ local function measure(pool, h, cursor, counts)
 			h.measuring = nil;
 			return h.metrics.subscriptions(counts);
 		end
+		if h.over() then break; end
 	end
 	h.measuring = h.timer(0, function ()
 		h.measuring = nil;
 		if pool.hosts[h.host] == h then
 			measure(pool, h, cursor, counts);
 		end
-	end);
+	end, "statistics");
 end
 
 -- Gauges of every host: subscriptions by partner and direction.

@@ -217,6 +217,21 @@ describe("pump", function ()
 		assert.is_true(world.watched[1].reading);
 	end);
 
+	it("takes fewer when they take long", function ()
+		world.long = 3;
+		for i = 1, 7 do
+			table.insert(bridge.queue, log_event(i));
+		end
+		world.watched[1].onreadable();
+		assert.equal(4, #bridge.queue);
+		assert.is_false(world.watched[1].reading);
+		world.clock.step();
+		assert.equal(1, #bridge.queue);
+		world.clock.step();
+		assert.equal(0, #bridge.queue);
+		assert.is_true(world.watched[1].reading);
+	end);
+
 	it("outlives an error of a handler", function ()
 		h.s2x.offer = function () error("bug"); end;
 		world.events({ type = "offer"; id = 1; contact = "x@fabrikam.com"; user = "y@contoso.com" }, log_event(1));

@@ -112,6 +112,67 @@ describe("store", function ()
 		end);
 	end);
 
+	describe("a turn that takes long", function ()
+		-- What each of the turns that come now adds to a number.
+		local function per_turn(number)
+			local turns, before = {}, number();
+			while world.clock.step() do
+				local n = number();
+				if n > before then turns[#turns+1] = n - before; end
+				before = n;
+			end
+			return turns;
+		end
+		local function count(name)
+			return function () return keyval.count(name); end;
+		end
+		local function pairs_known() return h.presence.counts().pairs; end
+
+		it("writes fewer entries; at the end all", function ()
+			for i = 1, 5 do
+				arrives("subscribe", "u"..i);
+			end
+			world.clock.time, world.long = world.clock.time + WRITE, 2;
+			assert.same({ 2, 2, 1 }, per_turn(count "set"));
+			for i = 1, 5 do
+				arrives("unsubscribe", "u"..i);
+			end
+			world.pool:detach(h);
+			h.presence.stop(false);
+			assert.is_nil(next(keyval.data));
+		end);
+
+		it("reads fewer, and then takes fewer of the stanzas that had to wait, in their order", function ()
+			local data = {};
+			for i = 1, 4 do
+				data["u"..i] = entry("a- 0 0");
+			end
+			world = support.world();
+			keyval, world.long = support.keyval(data), 2;
+			world.keyvals["contoso.com"] = keyval;
+			h = support.host(world, "contoso.com");
+			assert.equal(2, keyval.count("get"));
+			for i = 1, 5 do
+				arrives("subscribe", "v"..i);
+			end
+			arrives("unsubscribe", "v5");
+			assert.same({ 2 }, per_turn(count "get"));
+			assert.equal(4 + 4, pairs_known());
+		end);
+
+		it("takes two of them at a time", function ()
+			local data = { u1 = entry("a- 0 0"); u2 = entry("a- 0 0"); u3 = entry("a- 0 0") };
+			world = support.world();
+			keyval, world.long = support.keyval(data), 2;
+			world.keyvals["contoso.com"] = keyval;
+			h = support.host(world, "contoso.com");
+			for i = 1, 5 do
+				arrives("subscribe", "v"..i);
+			end
+			assert.same({ 2, 2, 2 }, per_turn(pairs_known)); -- the last entry and one; then two of them
+		end);
+	end);
+
 	for _, kind in ipairs { "disk full", "boom" } do
 		it("a write that fails is tried again: "..kind, function ()
 			keyval.fails.set = kind;

@@ -97,6 +97,24 @@ describe("subscriptions", function ()
 			end);
 		end
 
+		it("leaves the server turns for others", function ()
+			for i = 1, 200 do
+				arrives("subscribe", ("c%d@other.com"):format(i));
+			end
+			world.long = 1;
+			local result;
+			local waits = lync("subscriptions");
+			waits:next(function (text) result = text; end);
+			assert.is_true(#printed < 100);
+			local steps = 0;
+			while not result and world.clock.step() do
+				steps = steps + 1;
+			end
+			assert.equal("204 subscription(s)", result);
+			assert.equal(205, #printed);
+			assert.is_true(steps >= 3);
+		end);
+
 		it("shows a thousand, and counts the rest", function ()
 			for i = 1, 1010 do
 				arrives("subscribe", ("c%d@other.com"):format(i));
@@ -246,6 +264,21 @@ describe("subscriptions", function ()
 			assert.equal(waits, world.clock.pending());
 			world.clock.advance(0);
 			assert.same({ ["fabrikam.com x2s"] = 3000 }, counts());
+		end);
+
+		it("are counted in more steps when they take long", function ()
+			for i = 1, 200 do
+				arrives("subscribe", ("c%d@fabrikam.com"):format(i));
+			end
+			world.clock.advance(1);
+			world.long, h.metrics.subscription_rows = 1, nil;
+			subscriptions.measure(world.pool);
+			for _ = 1, 3 do
+				assert.is_nil(h.metrics.subscription_rows);
+				world.clock.step();
+			end
+			world.clock.advance(0);
+			assert.same({ ["fabrikam.com x2s"] = 200 }, counts());
 		end);
 
 		it("of a host that has gone are not finished", function ()
