@@ -6,9 +6,9 @@
 
 local running, status = coroutine.running, coroutine.status;
 
-local LIMIT = 0.02;  -- seconds: what the documentation promises
-local BUDGET = 0.01; -- after so many a loop of ours stops
-local TOLD = 10;     -- seconds between two lines in the log
+local LIMIT = 0.02;   -- seconds: what the documentation promises
+local BUDGET = 0.005; -- after so many a loop of ours stops
+local TOLD = 10;      -- seconds between two lines in the log
 
 -- env: now() in seconds, log(level, ...)
 local function new(env)

@@ -52,20 +52,27 @@ local function parse(text)
 	return page;
 end
 
---- GET /metrics, once.
-function scrape.once(w)
-	local received, done = {}, false;
+--- GET /metrics: callback(page) when it is there.
+function scrape.start(w, callback)
+	local received = {};
 	stream.connect(w.loop, w.gateway.address, PORT, nil, {
 		on_open = function (conn)
 			conn:send(("GET /metrics HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n"):format(w.gateway.address));
 		end;
 		on_data = function (_, bytes) received[#received + 1] = bytes; end;
-		on_close = function () done = true; end;
+		on_close = function ()
+			local head, body = table.concat(received):match("^(.-)\r\n\r\n(.*)$");
+			assert(head and head:match("^HTTP/1%.[01] 200 "), "no metrics: " .. tostring(head or table.concat(received)));
+			callback(parse(body));
+		end;
 	});
-	w.loop:wait(function () return done; end, 5, "the answer to GET /metrics");
-	local head, body = table.concat(received):match("^(.-)\r\n\r\n(.*)$");
-	assert(head and head:match("^HTTP/1%.[01] 200 "), "no metrics: " .. tostring(head or table.concat(received)));
-	return parse(body);
+end
+
+--- GET /metrics, once.
+function scrape.once(w)
+	local page;
+	scrape.start(w, function (found) page = found; end);
+	return w.loop:wait(function () return page; end, 5, "the answer to GET /metrics");
 end
 
 --- GET /metrics until it shows what the condition wants; the page.
