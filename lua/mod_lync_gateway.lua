@@ -139,7 +139,7 @@ local resolver = module:require "resolver".new({
 	changed = function () pool:schedule(); end;
 }, pool.addresses);
 
-bridges.adopt(pool, { core = core; timer = timer; log = log; pump = pump; resolver = resolver;
+bridges.adopt(pool, { core = core; timer = timer; over = turns.over; log = log; pump = pump; resolver = resolver;
 	desire = function (hosts, address_of) return plan.make(hosts, address_of, bridges.equal, idna_to_ascii); end; });
 
 for _, record in pairs(pool.records) do -- after a reload

@@ -5,6 +5,10 @@ local jid_host = require "util.jid".host;
 
 local BUCKETS = { 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30 }; -- seconds
 
+-- More partners than that, and a counter of theirs begins with its first event: whoever collects, Prosody writes all
+-- series in one go, while everybody waits.
+local BEGUN_MAX = 100;
+
 -- What a counter may be labelled with, whatever comes: all of them begin at 0, so that the first event is an increase.
 local DIRECTIONS = { "x2s"; "s2x" };
 local RESULTS = { "delivered"; "accepted"; "failed"; "refused" };
@@ -73,7 +77,7 @@ local function new(module, partner_of, failed)
 				stream_failures:with_labels(partner, direction):add(0);
 			end
 		end
-		for _, partner in ipairs(partners) do
+		for _, partner in ipairs(#partners <= BEGUN_MAX and partners or {}) do
 			begin(partner);
 		end
 		begin("other");
@@ -176,7 +180,10 @@ local function measure(pool)
 	for host, h in pairs(pool.hosts) do
 		local record = pool:record_of(host);
 		local edge = record and record.edges[host];
-		h.metrics.begin(h.settings:partners());
+		if h.metrics_settings ~= h.settings then
+			h.metrics_settings = h.settings;
+			h.metrics.begin(h.settings:partners());
+		end
 		h.metrics.edge(edge ~= nil and edge.up == true);
 	end
 end
@@ -198,4 +205,4 @@ local function of_turns(module, turns)
 	end
 end
 
-return { new = new; token_label = token_label; measure = measure; turns = of_turns };
+return { new = new; token_label = token_label; measure = measure; turns = of_turns; BEGUN_MAX = BEGUN_MAX };

@@ -203,6 +203,28 @@ end };
 function shell.commands(pool, collect, reload)
 	local commands = {};
 
+	-- fn(item) for each of a list, then done(): at once, or when the server has had turns for others in between.
+	local function each(list, fn, done, first)
+		for i = first or 1, #list do
+			fn(list[i]);
+			if pool.env.over() and i < #list then
+				return pool.env.timer(0, function () each(list, fn, done, i + 1); end, "shell");
+			end
+		end
+		done();
+	end
+
+	-- What a command returns that calls done(text), now or later.
+	local function finished(start)
+		local text, resolve;
+		start(function (result)
+			text = result;
+			if resolve then resolve(result); end
+		end);
+		if text then return true, text; end
+		return promise.new(function (resolve_later) resolve = resolve_later; end);
+	end
+
 	function commands.status(self, host)
 		local ok, only = check_host(pool, host);
 		if not ok then return nil, only; end
@@ -215,15 +237,23 @@ function shell.commands(pool, collect, reload)
 	function commands.partners(self, host)
 		local ok, only = check_host(pool, host);
 		if not ok then return nil, only; end
-		local n = 0;
+		local rows = {};
 		for _, name in ipairs(only and { only } or sorted(pool.hosts)) do
-			self.session.print(name);
+			rows[#rows+1] = { name = name };
 			for _, domain in ipairs(pool.hosts[name].settings:partners()) do
-				partner_row(self.session.print, pool.hosts[name].settings, domain);
-				n = n + 1;
+				rows[#rows+1] = { settings = pool.hosts[name].settings; domain = domain };
 			end
 		end
-		return true, ("%d partner(s)"):format(n);
+		local n, print = 0, self.session.print;
+		return finished(function (done)
+			each(rows, function (row)
+				if row.name then return print(row.name); end
+				partner_row(print, row.settings, row.domain);
+				n = n + 1;
+			end, function ()
+				done(("%d partner(s)"):format(n));
+			end);
+		end);
 	end
 
 	function commands.sessions(self, partner)
@@ -263,7 +293,6 @@ function shell.commands(pool, collect, reload)
 		return true, ("%d stream(s)"):format(n);
 	end
 
-	-- done(text): at once, or when the server has had turns for others in between.
 	local function print_subscriptions(print, only, done)
 		local names, n, more = sorted(pool.hosts), 0, 0;
 		local function host(i)
@@ -285,13 +314,7 @@ function shell.commands(pool, collect, reload)
 	function commands.subscriptions(self, who)
 		local ok, only = argument(who, "WHO");
 		if not ok then return nil, only; end
-		local text, resolve;
-		print_subscriptions(self.session.print, only, function (result)
-			text = result;
-			if resolve then resolve(result); end
-		end);
-		if text then return true, text; end
-		return promise.new(function (resolve_later) resolve = resolve_later; end);
+		return finished(function (done) print_subscriptions(self.session.print, only, done); end);
 	end
 
 	function commands.explain(self, contact, user)

@@ -18,13 +18,13 @@ local function new(env)
 	local told, untold = -TOLD, 0;
 
 	local function tell(where, seconds)
-		turns.long[where] = (turns.long[where] or 0) + 1;
+		turns.long[where] = turns.long[where] + 1;
 		if started - told < TOLD then
 			untold = untold + 1;
 			return;
 		end
 		env.log("info", "long turn: the server waited for the gateway (where=%s ms=%d more=%d)", where,
-			seconds * 1000 // 1, untold);
+			math.floor(seconds * 1000), untold);
 		told, untold = started, 0;
 	end
 
@@ -42,7 +42,10 @@ local function new(env)
 
 	local enders = {};
 	local function ender(where)
-		enders[where] = enders[where] or setmetatable({}, { __close = function () ended(where); end });
+		if not enders[where] then
+			enders[where] = setmetatable({}, { __close = function () ended(where); end });
+			turns.long[where] = 0;
+		end
 		return enders[where];
 	end
 

@@ -18,6 +18,7 @@ local FAMILIES = {
 	delivery_failures_total = { "direction", "host", "partner" }; edge_connected = { "host" };
 	edge_reconnects_total = { "host" }; queue_depth = { "direction", "host" };
 	streams = { "direction", "host", "method", "partner" }; certificate_expires = { "host", "role" };
+	longest_turn_seconds = {}; long_turns_total = { "where" };
 };
 local SETTINGS = [[
 	lync_access_policies = { global = { enable_xmpp_access = true }; barred = { enable_xmpp_access = false } }
