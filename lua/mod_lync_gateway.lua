@@ -73,6 +73,7 @@ local confine = module:require "confine";
 local gate_lib = module:require "gate";
 local inbound_lib = module:require "inbound";
 local outbound_lib = module:require "outbound";
+local bounce_lib = module:require "bounce";
 local clear_text = module:require "clear_text";
 local phases = module:require "phases";
 local upkeep_lib = module:require "upkeep";
@@ -255,7 +256,7 @@ local function build(h)
 	h.upkeep = upkeep_lib.new(h, { time = os.time; expired = certificates.expired });
 	h.expiry = expiry_lib.new(h, { time = os.time; files = certificate_locations.in_use; ends = certificate_read.ends });
 	h.inbound = inbound_lib.new(h);
-	h.outbound = outbound_lib.new(h);
+	h.outbound = outbound_lib.new(h, bounce_lib);
 	h.clear_text = clear_text.new(h);
 	h.x2s = x2s_lib.new(h);
 	h.s2x = s2x_lib.new(h);
@@ -312,8 +313,8 @@ end
 
 function module.add_host(module) -- luacheck: ignore 431/module
 	local h = context.new(module, {
-		core = core; pool = pool; errors = errors; prosody = prosody; now = timestamp; timer = timer; over = turns.over;
-		tls_version = compat.tls_version;
+		core = core; pool = pool; errors = errors; prosody = prosody; now = timestamp; timer = timer;
+		timed = timed; over = turns.over; tls_version = compat.tls_version;
 		load = function (host) return options.load(core, host, get_raw(host)); end; report = options.report;
 	});
 	h.configure();

@@ -40,8 +40,9 @@ local function condition_of(reason)
 	return type(reason) == "string" and reason:match("^([%l-]+)") or nil;
 end
 
--- h: gate, settings, host, state, log, now, next_hop, s2sout(domain), route(domain, stanza)
-local function new(h)
+-- h: gate, settings, host, state, log, now, timer, timed, over, pool, next_hop, s2sout(domain), route(domain, stanza);
+-- bounce_lib: the library
+local function new(h, bounce_lib)
 	local outbound, gate = {}, h.gate;
 	h.state.ways = h.state.ways or {}; -- domain -> { method, rule, since }
 	local starting; -- what the next stream continues
@@ -82,11 +83,11 @@ local function new(h)
 			session.ssl_ctx = false; -- no STARTTLS, no xmpps-server records
 		end
 		local bounce = session.bounce_sendq;
-		function session.bounce_sendq(ended, reason)
+		session.bounce_sendq = h.timed("stream", function (ended, reason)
 			if not outbound.again(ended, reason) then
-				bounce(ended, reason);
+				bounce_lib.run(h, ended, reason, bounce);
 			end
-		end
+		end);
 		h.next_hop.set(h.settings, domain);
 	end
 

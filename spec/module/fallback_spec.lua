@@ -256,7 +256,7 @@ for _, form in ipairs { "list", "queue" } do
 			it("outlives a reload of the module", function ()
 				remember_tls();
 				assert.equal("tls-dialback", h.state.ways[D].method);
-				support.lib("outbound").new(h).created { session = sessions.outgoing() };
+				support.lib("outbound").new(h, support.lib("bounce")).created { session = sessions.outgoing() };
 				assert.equal("tls-dialback", h.outbound.ways()[D].method);
 			end);
 

@@ -271,6 +271,7 @@ function support.world()
 		table.insert(world.watched, handle);
 		return handle;
 	end
+	function world.timed(_, f) return f; end
 	-- Has the turn lasted long enough? world.long: after so many questions it has; nil: never.
 	function world.over()
 		if not world.long then return false; end
@@ -300,7 +301,7 @@ local function build_streams(h, world)
 	h.upkeep = support.lib("upkeep").new(h, { time = function () return world.today or os.time(); end;
 		expired = h.certificates.expired });
 	h.inbound = support.lib("inbound").new(h);
-	h.outbound = support.lib("outbound").new(h);
+	h.outbound = support.lib("outbound").new(h, support.lib("bounce"));
 	h.clear_text = support.lib("clear_text").new(h);
 end
 
@@ -324,7 +325,8 @@ end
 function support.host(world, name, settings)
 	local h = {
 		host = name; module = support.module(); core = world.core; pool = world.pool; errors = support.lib("errors");
-		now = world.clock.now; timer = world.clock.timer; over = world.over; state = world.pool:state(name, "secret of "..name);
+		now = world.clock.now; timer = world.clock.timer;
+		over = world.over; timed = world.timed; state = world.pool:state(name, "secret of "..name);
 		settings = settings or support.settings(name); problems = {}; sent = {}; streams = {}; bounced = {};
 		metrics = support.metrics(); log = world.log; locals = {}; connections = {}; outgoing = {};
 	};

@@ -98,6 +98,14 @@ forms.queue = {
 		end
 		return ids;
 	end;
+	-- As mod_s2s does it, of a queue or of a piece of one.
+	taken = function (queue)
+		local ids = {};
+		for stanza in queue:consume() do
+			table.insert(ids, stanza.attr.id or stanza.name);
+		end
+		return ids;
+	end;
 };
 
 -- form: "list" | "queue". Fields for specs: stopping (no new streams), fails_at_once (a string: no connection)
@@ -106,7 +114,7 @@ function sessions.s2s(h, form_name)
 
 	local function bounce_sendq(session, reason)
 		local condition = is_error(reason) and reason.condition or "remote-server-not-found";
-		for _, id in ipairs(session.sendq and form.ids(session.sendq) or {}) do
+		for _, id in ipairs(session.sendq and (form.taken or form.ids)(session.sendq) or {}) do
 			if id ~= "lync-again" then
 				table.insert(s2s.bounced, id.." "..condition);
 			end

@@ -133,7 +133,8 @@ describe("a turn of Prosody's loop, with " .. PARTNERS .. " partners,", function
 			local conn = probe:connect();
 			serial = serial + 1;
 			for i = 1, WAITING do
-				parts[i] = probe:bytes { method = "MESSAGE"; body = "too late"; uri = "sip:x@dead.example"; To = "<sip:x@dead.example>";
+				local contact = ("sip:x%d@dead.example"):format(i % 40);
+				parts[i] = probe:bytes { body = "too late"; uri = contact; To = "<" .. contact .. ">";
 					["Call-ID"] = ("wait%d-%d"):format(serial, i) };
 			end
 			conn:send(table.concat(parts));
