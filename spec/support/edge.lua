@@ -152,7 +152,8 @@ function Edge:close()
 	self:drop();
 end
 
---- A TLS connection to the bridge outside of the pool, for raw bytes. options: cert, tls, server_name, from. The connection
+--- A TLS connection to the bridge outside of the pool, for raw bytes. options: cert, tls, server_name, from, parameters (of
+-- LuaSec, in place of the first two: read once for many). The connection
 -- collects .messages (parsed responses and requests), .received (bytes), .closed, .reason.
 function Edge:raw(options)
 	options = options or {};
@@ -161,7 +162,8 @@ function Edge:raw(options)
 		conn.received = conn.received .. bytes;
 		for _, message in ipairs(parser:feed(bytes)) do table.insert(conn.messages, message); end
 	end
-	local tls = options.tls ~= false and (options.cert or self.cert):tls("client", options.tls or self.tls_options) or nil;
+	local tls = options.tls ~= false and (options.parameters
+		or (options.cert or self.cert):tls("client", options.tls or self.tls_options)) or nil;
 	return stream.connect(self.loop, self.bridge.ip, self.bridge.port or 5061, { tls = tls,
 		server_name = options.server_name or self.bridge.fqdn, from = options.from or self.ip }, handlers);
 end

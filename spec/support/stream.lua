@@ -81,12 +81,26 @@ local function handshake(self)
 	end
 end
 
+-- Files are read once for parameters that are used again (the same table).
+local contexts = setmetatable({}, { __mode = "k" });
+
+local function context_of(parameters)
+	local context, err = contexts[parameters], nil;
+	if not context then
+		context, err = ssl.newcontext(parameters);
+		contexts[parameters] = context;
+	end
+	return context, err;
+end
+
 --- Wrap the connection in TLS; parameters.mode says which role. on_open is called (again) when it is up.
 function Connection:start_tls(parameters, server_name)
 	self.loop:on_readable(self.sock, nil);
 	self.loop:on_writable(self.sock, nil);
 	self.in_handshake, self.ready = true, false;
-	local wrapped, err = ssl.wrap(self.sock, parameters);
+	local context, wrapped, err;
+	context, err = context_of(parameters);
+	if context then wrapped, err = ssl.wrap(self.sock, context); end
 	if not wrapped then return finish(self, "TLS: " .. tostring(err)); end
 	self.sock = wrapped;
 	wrapped:settimeout(0);

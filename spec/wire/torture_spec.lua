@@ -1,13 +1,18 @@
 -- The torture messages of RFC 4475 and RFC 5118, if they lie in ../shared/torture, over an authenticated connection: what each is
 -- answered, and after each of them the same worker answers somebody else. A number: that status. "closed": no answer, and the end
--- of the connection. "none": no answer (a response to nothing; a message that does not end yet).
+-- of the connection. "none": no answer (a response to nothing; a message that does not end yet). Then each byte by byte, which
+-- changes nothing, and cut: at every byte with LG_TORTURE=all (29,468 connections), else at some, others in each run.
 -- SPDX-License-Identifier: MIT
 
 local World = require "spec.support.world";
 local Probe = require "spec.support.probe";
+local ports = require "spec.support.ports";
 local sip = require "spec.support.sip";
 
 local FOLDER = "../shared/torture";
+local AT_ONCE = 60;   -- connections; each address may have 16
+local SOME = 97;      -- cut after every 97th byte
+local SECONDS = 20;   -- for one connection on a busy machine
 
 -- As they are: most say that they come over UDP or TCP, and that alone is enough.
 local AS_IS = { badvers = 505, bext01 = 403, insuf = 400, inv2543 = 400, ltgtruri = 400, mcl01 = 400, mismatch01 = 400,
@@ -109,6 +114,105 @@ describe("torture messages", function ()
 				end
 			end);
 		end
+	end
+
+	-- All messages as an Edge would have sent them: { name, bytes, expected }.
+	local function all()
+		local list = {};
+		for folder, expected in pairs(OVER_TLS) do
+			for _, message in ipairs((messages(folder, expected))) do
+				list[#list + 1] = { name = folder .. "/" .. message.name, bytes = over_tls(message.bytes),
+					expected = expected[message.name] };
+			end
+		end
+		table.sort(list, function (a, b) return a.name < b.name; end);
+		return list;
+	end
+
+	-- Connections from many addresses, some at once. begin(conn, job): when it is up; job.done: it may be closed.
+	local function each(jobs, begin)
+		local open, next_job, left, parameters = {}, 1, #jobs, w.edge_cert:tls("client");
+		local function start_one()
+			local job = jobs[next_job];
+			next_job = next_job + 1;
+			local conn = w.edge:raw { from = ports.address("probe" .. next_job % 20); parameters = parameters };
+			conn.job = job;
+			function conn.on_open() begin(conn, job); end
+			open[conn] = w.loop:now() + SECONDS;
+		end
+		local function look()
+			local n, now = 0, w.loop:now();
+			for conn, deadline in pairs(open) do
+				local job = conn.job;
+				if conn.closed or job.done then
+					job.response, job.reason = conn.messages[1], conn.reason;
+					conn:close(true);
+					open[conn], left = nil, left - 1;
+				elseif now > deadline then
+					error(job.what .. ": the connection stands still");
+				else
+					n = n + 1;
+				end
+			end
+			while n < AT_ONCE and jobs[next_job] do
+				start_one();
+				n = n + 1;
+			end
+			return left == 0;
+		end
+		w.loop:wait(look, SECONDS + #jobs / 20, "all connections");
+	end
+
+	local list = all();
+	if #list > 0 then
+		it(("byte by byte: %d"):format(#list), function ()
+			if not w then start(); end
+			for _, job in ipairs(list) do job.what = job.name; end
+			each(list, function (conn, job)
+				local sent = 0;
+				w.loop:every(0, function ()
+					if conn.closed then return false; end
+					sent = sent + 1;
+					conn:send(job.bytes:sub(sent, sent));
+					if sent < #job.bytes then return true; end
+					w.loop:after(job.expected == "none" and 0.2 or SECONDS, function () job.done = true; end);
+					return false;
+				end);
+				if job.expected ~= "none" then
+					local on_data = conn.on_data;
+					function conn.on_data(...)
+						on_data(...);
+						job.done = conn.messages[1] ~= nil;
+					end
+				end
+			end);
+			for _, job in ipairs(list) do
+				local got = job.response and job.response.status or job.reason and job.reason ~= "closed here" and "closed" or "none";
+				-- an answer of the stack's own, which closes the connection, may be lost to bytes that come behind
+				if got ~= "closed" or not tonumber(AS_IS[job.name:match("[^/]*$")]) then
+					assert.equal(job.expected, got, job.name);
+				end
+			end
+			probe:assert_alive();
+		end);
+
+		it("cut", function ()
+			if not w then start(); end
+			local step = os.getenv("LG_TORTURE") == "all" and 1 or SOME;
+			local first, jobs = math.random(step), {};
+			for _, message in ipairs(list) do
+				for at = first, #message.bytes - 1, step do
+					jobs[#jobs + 1] = { what = ("%s after byte %d"):format(message.name, at), bytes = message.bytes:sub(1, at) };
+				end
+			end
+			each(jobs, function (conn, job)
+				conn:send(job.bytes);
+				-- until the worker has read it: what is sent behind is not answered, but it has come
+				w.loop:after(0.02, function () job.done = true; end);
+			end);
+			print(("# %d connections, cut at byte %d and each %d after it"):format(#jobs, first, step));
+			probe:assert_alive();
+		end);
 	end
 
 	teardown(function ()
