@@ -26,6 +26,10 @@ function Probe:connect(options)
 	self.connections = (self.connections or 0) + 1;
 	options = options or {};
 	options.from = options.from or ports.address("probe" .. self.connections % 20);
+	if not options.cert and options.tls == nil then
+		self.parameters = self.parameters or self.edge.cert:tls("client", self.edge.tls_options);
+		options.parameters = self.parameters;
+	end
 	local conn = self.edge:raw(options);
 	self.loop:wait(function () return conn.ready or conn.closed; end, 5, "a connection to the bridge");
 	if conn.closed then error("no connection: " .. tostring(conn.reason), 2); end
