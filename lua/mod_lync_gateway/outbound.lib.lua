@@ -3,7 +3,7 @@
 --
 -- Fields on mod_s2s' sessions: lync_way (the best method that this stream may try), lync_tried (streams made for the
 -- same stanzas, this one included), lync_remembered (the way comes from memory), lync_tls_failed, lync_key_refused,
--- lync_again.
+-- lync_again, lync_full (said that too much waits for it).
 
 local st = require "util.stanza";
 
@@ -13,6 +13,7 @@ local xmlns_sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
 local MEMORY = 600; -- seconds that a way which worked is taken first
 -- Ends of ours after which the sender has been told of a failure: the next message takes the next way.
 local too_late = { ["establishment-timeout"] = true; ["no-stream"] = true };
+local WAITING_MAX = 10000; -- stanzas that wait for one stream
 local TRIES = 4;    -- streams for the same stanzas: three methods, and once from the beginning
 
 local function has_external(features)
@@ -227,15 +228,37 @@ local function new(h, bounce_lib)
 		return continue(ended, way);
 	end
 
-	-- A new stream is wanted: also a limit may say no, and then for a while only.
-	local function refuse_route(event, token, text)
-		gate.report("route", token, text, event.to_host, "out");
+	local function send_back(event, token, text)
 		local stanza = event.stanza;
 		local is_stanza = stanza.name == "message" or stanza.name == "presence" or stanza.name == "iq";
 		local reply = is_stanza and h.errors.reply(stanza, token, text);
 		if not reply then return false; end
 		h.send(reply);
 		return true;
+	end
+
+	-- A new stream is wanted: also a limit may say no, and then for a while only.
+	local function refuse_route(event, token, text)
+		gate.report("route", token, text, event.to_host, "out");
+		return send_back(event, token, text);
+	end
+
+	-- mod_s2s' own queue has no end. COMPAT(0.12): a plain list there
+	local function is_full(session)
+		local queue = session and session.sendq;
+		return queue ~= nil and (queue.push and queue:count() or #queue) >= WAITING_MAX;
+	end
+
+	-- One line for each stream, or the log would be full as well.
+	local function refuse_waiting(event, session)
+		local token, text = "full", "Too much waits for a connection to that domain";
+		if not session.lync_full then
+			session.lync_full = true;
+			gate.report("route", token, text, event.to_host, "out");
+		else
+			h.metrics.refused(event.to_host, token, text);
+		end
+		return send_back(event, token, text);
 	end
 
 	-- route/remote: every way out passes here, db:verify too: no connection is made to a stranger.
@@ -254,6 +277,9 @@ local function new(h, bounce_lib)
 		if not ok then
 			return refuse_route(event, token, text);
 		end
+		if is_full(session) then
+			return refuse_waiting(event, session);
+		end
 		if h.queue_behind(remote, event.stanza) then
 			return true;
 		end
@@ -262,4 +288,5 @@ local function new(h, bounce_lib)
 	return outbound;
 end
 
-return { new = new; stage_of = stage_of; condition_of = condition_of; MEMORY = MEMORY };
+return { new = new; stage_of = stage_of; condition_of = condition_of; MEMORY = MEMORY;
+	WAITING_MAX = WAITING_MAX };

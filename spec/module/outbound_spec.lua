@@ -376,6 +376,30 @@ describe("outbound", function ()
 			assert.equal("not-allowed", (select(2, support.error_of(h.sent[1]))));
 		end);
 
+		for form, queue in pairs {
+			list = function (n)
+				local list = {};
+				for i = 1, n do list[i] = {}; end
+				return list;
+			end;
+			queue = function (n) return { push = true; count = function () return n; end }; end;
+		} do
+			it("has an end: no more wait for one stream, which is said once ("..form..")", function ()
+				local max = outbound_lib.WAITING_MAX;
+				local s = sessions.outgoing { sendq = queue(max - 1) };
+				h.outgoing["fabrikam.com"] = s;
+				assert.is_nil(route("fabrikam.com", message()));
+				s.sendq = queue(max);
+				for _ = 1, 3 do
+					h.sent = {};
+					assert.is_true(route("fabrikam.com", message()));
+					assert.same({ "wait", "resource-constraint" }, { (support.error_of(h.sent[1])), (select(2, support.error_of(h.sent[1]))) });
+				end
+				assert.same({ "full", "full", "full" }, h.metrics.refusals);
+				assert.equal(1, select(2, table.concat(world.logs, "\n"):gsub("warn refused route: [^\n]*token=full", "")));
+			end);
+		end
+
 		it("lets nothing overtake what waits for the same stream, and queues for no stranger", function ()
 			h.queues = { ["fabrikam.com"] = {}; ["evil.com"] = {} };
 			assert.is_true(route("fabrikam.com", message()));
