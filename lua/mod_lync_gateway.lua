@@ -174,7 +174,7 @@ local function stopped()
 		h.presence.stop(true); -- everything to the store
 	end
 	for _, record in pairs(pool.records) do
-		pool:close(record); -- where stopping() could not wait
+		pool:close(record, true); -- where stopping() could not wait
 	end
 end
 

@@ -10,7 +10,7 @@ local CLOSE_TIME = 3; -- seconds a worker has to say goodbye
 local pool_methods = {};
 local pool_mt = { __index = pool_methods };
 
--- env: core, timer, log, now, resolver, desire(hosts) -> plan, problems; pump (see pump.lib.lua)
+-- env: core, timer, over, log, now, resolver, desire(hosts) -> plan, problems; pump (see pump.lib.lua)
 local function new()
 	return {
 		records = {}; hosts = {}; states = {}; problems = {}; addresses = {}; epochs = 0;
@@ -174,7 +174,8 @@ function pool_methods:retire(record, callback)
 	self.env.pump.kick(record);
 end
 
-function pool_methods:close(record)
+-- at_once: the server's loop has ended, there are no more turns
+function pool_methods:close(record, at_once)
 	if not record.bridge then return; end
 	record.close_timer.stop();
 	self.env.pump.drain(record);
@@ -182,28 +183,37 @@ function pool_methods:close(record)
 	record.bridge:close();
 	record.bridge = nil;
 	self.records[record.fqdn] = nil;
-	self:abandon(record);
-	self.env.log("info", "closed bridge: done (bridge=%s)", record.fqdn);
-	if record.on_closed then
-		record.on_closed();
-	end
-	self:schedule();
+	self:abandon(record, at_once, function ()
+		self.env.log("info", "closed bridge: done (bridge=%s)", record.fqdn);
+		if record.on_closed then
+			record.on_closed();
+		end
+		self:schedule();
+	end);
 end
 
--- Fate: whatever has no outcome yet gets one.
-function pool_methods:abandon(record)
+-- Fate: whatever has no outcome yet gets one, a turn's worth at a time; then done().
+function pool_methods:abandon(record, at_once, done)
 	local condition, error_type = self.env.core.to_condition(503);
 	local inflight = record.inflight;
 	record.inflight = {};
-	for _, entry in pairs(inflight) do
-		local h = self.hosts[entry.host];
-		if h then
-			h.x2s.outcome({
-				type = "outcome"; outcome = "failed"; status = 503; ["local"] = true; token = "bridge-closed";
-				reason = "The gateway is shutting down"; condition = condition; error_type = error_type;
-			}, entry);
+	local function some()
+		for id, entry in pairs(inflight) do
+			inflight[id] = nil;
+			local h = self.hosts[entry.host];
+			if h then
+				h.x2s.outcome({
+					type = "outcome"; outcome = "failed"; status = 503; ["local"] = true; token = "bridge-closed";
+					reason = "The gateway is shutting down"; condition = condition; error_type = error_type;
+				}, entry);
+			end
+			if not at_once and self.env.over() then
+				return self.env.timer(0, some, "events");
+			end
 		end
+		done();
 	end
+	some();
 end
 
 -- End of the server, or of the module: callback when all are closed.

@@ -244,6 +244,21 @@ describe("x2s", function ()
 			assert.equal("internal-server-error", condition);
 			assert.matches("bridge%-closed", text);
 		end);
+
+		it("is made so for many a few per turn, and all are made before the end", function ()
+			for i = 1, 5 do send { body = "x"; id = "m"..i }; end
+			local closed;
+			world.pool:stop(function () closed = #h.sent; end);
+			world.long = 2;
+			local steps, before = {}, 0;
+			for _ = 1, 20 do
+				if not world.clock.step(world.clock.time + 4) then break; end
+				if #h.sent > before then steps[#steps+1] = #h.sent - before; end
+				before = #h.sent;
+			end
+			assert.same({ 2, 2, 1 }, steps);
+			assert.equal(5, closed);
+		end);
 	end);
 
 	describe("a chat state", function ()
