@@ -29,6 +29,7 @@ ask = $(eval $(1) := $$(shell pkg-config $(2)))$($(1))
 LUA_CFLAGS = $(call ask,LUA_CFLAGS,--cflags lua5.4)
 SOFIA_CFLAGS = $(call ask,SOFIA_CFLAGS,--cflags sofia-sip-ua)
 SOFIA_LIBS = $(call ask,SOFIA_LIBS,--libs sofia-sip-ua openssl)
+SECCOMP_LIBS = $(call ask,SECCOMP_LIBS,--libs libseccomp)
 OPENSSL_LIBS = $(call ask,OPENSSL_LIBS,--libs openssl)
 XML_CFLAGS = $(call ask,XML_CFLAGS,--cflags libxml-2.0)
 XML_LIBS = $(call ask,XML_LIBS,--libs libxml-2.0)
@@ -48,7 +49,7 @@ LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lu
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(BUILD)/lync_gateway/core.so
 WORKER := $(BUILD)/lync_gateway/sipbridge-worker
-TESTS := $(BUILD)/test/run $(BUILD)/test/fake-worker
+TESTS := $(BUILD)/test/run $(BUILD)/test/fake-worker $(BUILD)/test/fake-kernel
 LG_LIB := $(BUILD)/gateway.a
 SB_LIB := $(BUILD)/sipbridge.a
 PLUGIN_LIBS = $(if $(wildcard plugin/import.c),$(XML_LIBS)) $(if $(wildcard plugin/certificate.c),-lcrypto)
@@ -87,13 +88,14 @@ $(CORE): $(call obj,$(LUA_SRCS)) $(LG_LIB) $(SB_LIB)
 
 $(WORKER): $(SB_LIB) $(LG_LIB)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SOFIA_LIBS) $(PURE_LIBS) -lpthread
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SOFIA_LIBS) $(PURE_LIBS) $(SECCOMP_LIBS) -lpthread
 
 $(BUILD)/test/run: $(call obj,$(TEST_SRCS)) $(LG_LIB) $(SB_LIB)
 $(BUILD)/test/fake-worker: $(BUILD)/obj/test/fake_worker.o $(LG_LIB) $(SB_LIB)
+$(BUILD)/test/fake-kernel: $(BUILD)/obj/test/fake_kernel.o
 $(TESTS):
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS) $(SECCOMP_LIBS)
 
 deps: ## Install the Debian packages that building and testing need (DEPS="build test")
 	@tools/deps $(or $(DEPS),build test)

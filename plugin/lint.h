@@ -109,6 +109,7 @@ lg_read_fn lg_read_sites;
 lg_read_fn lg_read_grants;
 lg_read_fn lg_read_listen;	/* settings_bridge.c */
 lg_read_fn lg_read_certificate;
+lg_read_fn lg_read_memory;
 lg_read_fn lg_read_rate;
 lg_read_fn lg_read_wire;
 

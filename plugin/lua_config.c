@@ -191,6 +191,8 @@ int lg_lua_config(lua_State *L, struct sb_config *c, char *path, size_t n,
 		c->min_tls = lg_lua_field(L, t, "min_tls");
 	c->rate = number(L, t, "rate", 0);
 	c->burst = number(L, t, "burst", 0);
+	c->sandbox = lg_lua_flag(L, t, "sandbox", c->sandbox);
+	c->memory = number(L, t, "memory", c->memory);
 	c->wire.watch_expires_ms = period(L, t, "subscription_refresh_interval",
 					  c->wire.watch_expires_ms);
 	if (get(L, t, "wire") == LUA_TTABLE)

@@ -88,7 +88,7 @@ static int l_bridge(lua_State *L)
 {
 	const struct lg_bridge *b = &self(L)->bridge;
 
-	lua_createtable(L, 0, 14);
+	lua_createtable(L, 0, 16);
 	lg_lua_set(L, "access_edge", b->edge.host);
 	set_number(L, "port", b->edge.port ? b->edge.port : 5061);
 	lg_lua_set(L, "address", b->address);
@@ -101,6 +101,8 @@ static int l_bridge(lua_State *L)
 	lg_lua_set(L, "min_tls", b->min_tls);
 	set_number(L, "rate", b->rate);
 	set_number(L, "burst", b->burst);
+	set_bool(L, "sandbox", b->sandbox);
+	set_number(L, "memory", b->memory);
 	set_number(L, "subscription_refresh_interval",
 		   refresh_interval(&self(L)->gateway));
 	push_wire(L, &b->wire);

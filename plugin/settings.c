@@ -95,7 +95,9 @@ static const struct lg_key options_keys[] = {
 	{"lync_bridge_certificate", lg_read_certificate, .at = 0},
 	{"lync_bridge_fqdn", lg_read_fqdn, AT(bridge.fqdn)},
 	{"lync_bridge_listen", lg_read_listen, .at = 0},
+	{"lync_bridge_memory", lg_read_memory, AT(bridge.memory)},
 	{"lync_bridge_rate", lg_read_rate, .at = 0},
+	{"lync_bridge_sandbox", lg_read_bool, AT(bridge.sandbox)},
 	{"lync_bridge_wire", lg_read_wire, .at = 0},
 	{"lync_gateway_settings", read_gateway, .at = 0},
 	{"lync_partners", lg_read_partners, .at = 0},
@@ -117,6 +119,8 @@ static void defaults(struct lg_settings *s)
 	s->bridge.min_tls = c.min_tls;
 	s->bridge.rate = c.rate;
 	s->bridge.burst = c.burst;
+	s->bridge.sandbox = c.sandbox;
+	s->bridge.memory = c.memory;
 	s->bridge.wire = c.wire;
 	s->bridge.listen[0] = SB_STR("*:5061");
 	s->bridge.listen_n = 1;

@@ -50,6 +50,8 @@ struct lg_bridge {
 	struct sb_str min_tls;
 	uint32_t rate;	/* requests per second; 0: unlimited */
 	uint32_t burst;
+	bool sandbox;
+	uint32_t memory; /* MiB; 0: any */
 	struct sb_wire wire;
 };
 

@@ -10,6 +10,8 @@
 
 #define HEADER_MAX 200 /* bytes of verification_header */
 #define RATE_MAX 100000
+#define MEMORY_MIN 128	   /* MiB */
+#define MEMORY_MAX 1048576
 
 #define AT(field) .at = offsetof(struct lg_bridge, field)
 #define WIRE(field) .at = offsetof(struct sb_wire, field)
@@ -116,6 +118,21 @@ void lg_read_rate(struct lg_lint *l, void *dest, const struct lg_value *v,
 		lg_read_count(l, &b->rate, v, &keys[0]);
 	if (b->burst == 0)
 		b->burst = b->rate;
+}
+
+/* MiB. Less than MEMORY_MIN no worker can start with. */
+void lg_read_memory(struct lg_lint *l, void *dest, const struct lg_value *v,
+		    const struct lg_key *key)
+{
+	static const struct lg_key range = {.min = MEMORY_MIN,
+					    .max = MEMORY_MAX};
+
+	(void)key;
+	if ((v->type == LG_V_INTEGER && v->u.integer == 0) ||
+	    (v->type == LG_V_BOOL && !v->u.boolean))
+		*(uint32_t *)dest = 0;
+	else
+		lg_read_count(l, dest, v, &range);
 }
 
 /* "Name: value" with one %s and no other per cent sign. */

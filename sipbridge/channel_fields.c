@@ -73,6 +73,8 @@ static const struct sb_field config_rows[] = {
 	LIST(sb_config, domains, domains_n, SB_DOMAINS_MAX, domain_fields),
 	NUM(sb_config, rate, U32, 0, 1000000),
 	NUM(sb_config, burst, U32, 0, 1000000),
+	NUM(sb_config, sandbox, BOOL, 0, 1),
+	NUM(sb_config, memory, U32, 0, 1048576),
 	LINE(sb_config, wire.verification_header, HEADER_MAX),
 	NUM(sb_config, wire.record_route, BOOL, 0, 1),
 	NUM(sb_config, wire.first_message_in_invite, BOOL, 0, 1),

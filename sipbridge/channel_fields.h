@@ -13,7 +13,7 @@
 
 #include "sipbridge.h"
 
-#define SB_FIELDS_MAX 32 /* fields of one struct */
+#define SB_FIELDS_MAX 40 /* fields of one struct */
 
 enum sb_field_type {
 	SB_T_STR,

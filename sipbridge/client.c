@@ -42,7 +42,8 @@ int sb_open(struct sb_bridge **bp, const struct sb_config *c, uint64_t now_ms)
 static bool same_place(const struct sb_config *a, const struct sb_config *b)
 {
 	if (!sb_str_caseeq(a->bridge_fqdn, b->bridge_fqdn) ||
-	    a->listen_n != b->listen_n)
+	    a->listen_n != b->listen_n || a->sandbox != b->sandbox ||
+	    a->memory != b->memory)
 		return false;
 	for (size_t i = 0; i < a->listen_n; i++) {
 		if (!sb_str_eq(a->listen[i], b->listen[i]))

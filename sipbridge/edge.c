@@ -273,9 +273,13 @@ static void set_peers(struct sb_edge *e)
 int sb_edge_configure(struct sb_edge *e, const struct sb_config *cfg, char *why,
 		      size_t n)
 {
-	int err = e->agent ? sb_tls_load(e->tls, cfg, why, n)
-			   : sb_listen_start(e, cfg, why, n);
+	int err = sb_confine_begin(e, cfg, why, n);
 
+	if (!err)
+		err = e->agent ? sb_tls_load(e->tls, cfg, why, n)
+			       : sb_listen_start(e, cfg, why, n);
+	if (!err)
+		err = sb_confine_end(e, cfg, why, n);
 	if (err) {
 		if (err == SB_ENOMEM)
 			snprintf(why, n, "out of memory");

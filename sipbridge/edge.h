@@ -47,7 +47,10 @@ void sb_edge_free(struct sb_edge *e);
  * Take settings; the first call opens the listeners. cfg must stay valid until
  * the next call that succeeds. On an error nothing changes and why is a
  * sentence for the administrator.
- * Errors: SB_EINVAL (files, addresses), SB_ESYS (address in use), SB_ENOMEM.
+ * The first settings that are good put the process into its sandbox.
+ * Errors: SB_EINVAL (files, addresses), SB_ESYS (address in use), SB_ENOMEM;
+ * SB_EDOWN: it takes another process: without a word because the sandbox of
+ * this one is too narrow, else because it cannot be made.
  */
 int sb_edge_configure(struct sb_edge *e, const struct sb_config *cfg, char *why,
 		      size_t n);
@@ -74,6 +77,9 @@ void sb_edge_respond(struct sb_edge *e, uint64_t txn,
 
 /* Transactions that wait for something, both sides; 0: quiet. */
 size_t sb_edge_busy(const struct sb_edge *e);
+
+/* What sandbox the process is in, once it is configured. */
+const char *sb_edge_confinement(const struct sb_edge *e);
 
 /* The address in SDP's c= and o= lines. */
 const char *sb_edge_sdp_address(const struct sb_edge *e);

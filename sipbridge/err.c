@@ -34,6 +34,8 @@ void sb_config_init(struct sb_config *c)
 {
 	*c = (struct sb_config){
 		.min_tls = SB_STR("1.2"),
+		.sandbox = true,
+		.memory = 2048,
 		.wire = {
 			.verification_header = SB_STR(
 				"ms-asserted-verification-level: "

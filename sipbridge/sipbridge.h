@@ -115,6 +115,8 @@ struct sb_config {
 	size_t domains_n;
 	uint32_t rate;	/* requests/s to one Edge, 0: unlimited */
 	uint32_t burst; /* requests at once when rate is set; 0: rate */
+	bool sandbox;	 /* the worker gives up what it does not need */
+	uint32_t memory; /* MiB of address space of the worker; 0: any */
 	struct sb_wire wire;
 };
 
@@ -214,7 +216,8 @@ enum sb_event_type {
 	SB_EV_TYPING,	    /* a Lync user types, or has stopped */
 	SB_EV_ENDED,	    /* a Lync user closed the conversation */
 	SB_EV_EDGE,	    /* connection to a domain's Edge: up or down */
-	SB_EV_WORKER,	    /* status: 1 ready, 0 gone (restart follows),
+	SB_EV_WORKER,	    /* status: 1 ready: text is what sandbox it is in,
+			       0 gone (restart follows),
 			       -1 settings refused: reason tells, no restart
 			       before the next sb_configure */
 	SB_EV_LOG,	    /* a line for the log: status is the level 0 debug,
@@ -294,8 +297,8 @@ int sb_open(struct sb_bridge **bp, const struct sb_config *c, uint64_t now_ms);
 
 /*
  * Give new settings to a running bridge: domains, rates, switches and
- * certificates change without dropping a connection or a session; listen and
- * bridge_fqdn cannot change (SB_EINVAL: close and open).
+ * certificates change without dropping a connection or a session; listen,
+ * bridge_fqdn, sandbox and memory cannot change (SB_EINVAL: close and open).
  */
 int sb_configure(struct sb_bridge *b, const struct sb_config *c,
 		 uint64_t now_ms);

@@ -10,6 +10,7 @@
 #include "edge.h"
 #include "link.h"
 #include "pace.h"
+#include "sandbox.h"
 #include "sofia_message.h"
 #include "sofia_tls.h"
 
@@ -100,6 +101,9 @@ struct sb_edge {
 	unsigned int refusals; /* of the TLS guard, since the last reap */
 	uint64_t branch; /* counts, for ACK */
 	struct sb_scratch scratch;
+	struct sb_sandbox sandbox;
+	bool confined;
+	char confinement[200]; /* in words */
 };
 
 /* sofia_client.c */
@@ -126,6 +130,13 @@ int sb_listen_start(struct sb_edge *e, const struct sb_config *cfg, char *why,
 		    size_t n);
 /* nta's own patience with an INVITE: the engine gives up first. */
 uint32_t sb_listen_timer_c_ms(const struct sb_config *cfg);
+
+/* sofia_confine.c: before and after the listeners are open; errors as
+ * sb_edge_configure. */
+int sb_confine_begin(struct sb_edge *e, const struct sb_config *cfg, char *why,
+		     size_t n);
+int sb_confine_end(struct sb_edge *e, const struct sb_config *cfg, char *why,
+		   size_t n);
 
 /* edge.c */
 void sb_edge_log(struct sb_edge *e, int level, const char *fmt, ...)

@@ -64,6 +64,9 @@ void sb_tls_forget(struct sb_tls *t);
 int sb_tls_load(struct sb_tls *t, const struct sb_config *c, char *why,
 		size_t n);
 
+/* Files and folders that sb_tls_load and handshakes read; how many. */
+size_t sb_tls_places(const struct sb_config *c, const char **place, size_t max);
+
 /* Who may connect, and whom we connect to; replaces the list before it.
  * peers must stay valid until the next call. */
 void sb_tls_peers(struct sb_tls *t, const struct sb_tls_peer *peers, size_t n);

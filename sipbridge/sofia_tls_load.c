@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "sofia_tls_priv.h"
 
@@ -123,6 +124,39 @@ static void on_info(const SSL *ssl, int where, int ret)
 		 && SSL_get_verify_result(ssl) == X509_V_OK)
 		sb_tls_refuse(t, s, "tls-alert", "handshake refused: %s",
 			      SSL_alert_desc_string_long(ret));
+}
+
+/* The environment's or OpenSSL's own. */
+static const char *default_place(const char *variable, const char *built_in)
+{
+	const char *set = getenv(variable);
+
+	return set && *set ? set : built_in;
+}
+
+size_t sb_tls_places(const struct sb_config *c, const char **place, size_t max)
+{
+	/* what Debian's hashed folder has links to */
+	static const char *const debian[] = {
+		"/usr/share/ca-certificates",
+		"/usr/local/share/ca-certificates"};
+	const char *all[] = {
+		c->certificate.p, c->key.p, c->crlfile.p,
+		c->cafile.n ? c->cafile.p : debian[0],
+		c->cafile.n ? NULL : debian[1],
+		c->cafile.n ? NULL
+			    : default_place(X509_get_default_cert_file_env(),
+					    X509_get_default_cert_file()),
+		c->cafile.n ? NULL
+			    : default_place(X509_get_default_cert_dir_env(),
+					    X509_get_default_cert_dir()),
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && n < max; i++)
+		if (all[i] && *all[i])
+			place[n++] = all[i];
+	return n;
 }
 
 static int make_store(X509_STORE **sp, const struct sb_config *c, char *why,

@@ -84,6 +84,8 @@ static void tell_state(struct worker *w, int status, const char *reason)
 	struct sb_event ev = {.type = SB_EV_WORKER, .status = status};
 
 	ev.reason = sb_str_of(reason);
+	if (status > 0)
+		ev.text = sb_str_of(sb_edge_confinement(w->edge));
 	put_event(w, &ev);
 }
 
@@ -149,18 +151,44 @@ static int configure_engines(struct worker *w, const struct sb_config *cfg)
 			       &cfg->wire, &wire_ops, w);
 }
 
+static void start_ending(struct worker *w)
+{
+	if (w->end_ms)
+		return;
+	w->end_ms = sb_edge_now() + GOODBYE_MS;
+	if (!w->sessions)
+		return;
+	sb_sessions_shutdown(w->sessions, sb_edge_now());
+	sb_watches_shutdown(w->watches, sb_edge_now());
+}
+
+/* Of a process that is of no use for them another one takes its place, after
+ * the goodbyes, with the same settings. */
+static void refuse_config(struct worker *w, int err, const char *why)
+{
+	if (err == SB_EDOWN && !why[0]) {
+		start_ending(w);
+		return;
+	}
+	tell_state(w, -1, why);
+	if (err == SB_EDOWN)
+		end(w, 2);
+}
+
 static void take_config(struct worker *w, const struct sb_config *given)
 {
 	struct sb_config *cfg;
 	char why[512] = "out of memory";
+	int err;
 
 	if (sb_config_dup(&cfg, given) != SB_OK) {
 		tell_state(w, -1, why);
 		return;
 	}
-	if (sb_edge_configure(w->edge, cfg, why, sizeof(why)) != SB_OK) {
+	err = sb_edge_configure(w->edge, cfg, why, sizeof(why));
+	if (err) {
 		sb_config_free(cfg);
-		tell_state(w, -1, why);
+		refuse_config(w, err, why);
 		return;
 	}
 	if (configure_engines(w, cfg) != SB_OK) {
@@ -172,17 +200,6 @@ static void take_config(struct worker *w, const struct sb_config *given)
 	sb_config_free(w->cfg);
 	w->cfg = cfg;
 	tell_state(w, 1, "ready");
-}
-
-static void start_ending(struct worker *w)
-{
-	if (w->end_ms)
-		return;
-	w->end_ms = sb_edge_now() + GOODBYE_MS;
-	if (!w->sessions)
-		return;
-	sb_sessions_shutdown(w->sessions, sb_edge_now());
-	sb_watches_shutdown(w->watches, sb_edge_now());
 }
 
 /* A request that no engine can take yet: what it is owed. */

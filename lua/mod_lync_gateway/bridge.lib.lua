@@ -7,6 +7,8 @@
 
 local CLOSE_TIME = 3; -- seconds a worker has to say goodbye
 
+local AT_START = { "listen"; "sandbox"; "memory" }; -- what a worker cannot change
+
 local pool_methods = {};
 local pool_mt = { __index = pool_methods };
 
@@ -118,9 +120,11 @@ function pool_methods:apply(fqdn, wanted, force)
 	end
 	record.hosts = wanted.hosts;
 	if equal(record.config, wanted.config) and not force then return; end
-	if not equal(record.config.listen, wanted.config.listen) then
-		self.env.log("info", "restarting bridge: its listeners changed (bridge=%s)", fqdn);
-		return self:retire(record);
+	for _, key in ipairs(AT_START) do
+		if not equal(record.config[key], wanted.config[key]) then
+			self.env.log("info", "restarting bridge: its %s changed (bridge=%s)", key, fqdn);
+			return self:retire(record);
+		end
 	end
 	local ok, token, text = record.bridge:configure(wanted.config);
 	if ok then

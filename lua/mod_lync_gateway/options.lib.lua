@@ -7,8 +7,8 @@ local options = {};
 
 options.keys = {
 	"lync_access_edge"; "lync_access_edge_address"; "lync_bridge_fqdn"; "lync_bridge_listen";
-	"lync_bridge_certificate"; "lync_bridge_rate"; "lync_bridge_wire"; "lync_partners"; "lync_access_policies";
-	"lync_sites"; "lync_policy_grants"; "lync_gateway_settings";
+	"lync_bridge_certificate"; "lync_bridge_rate"; "lync_bridge_sandbox"; "lync_bridge_memory"; "lync_bridge_wire";
+	"lync_partners"; "lync_access_policies"; "lync_sites"; "lync_policy_grants"; "lync_gateway_settings";
 	-- Prosody's own, which bear on partners
 	"s2s_allow_encryption"; "s2s_insecure_domains"; "s2s_require_encryption"; "s2s_secure_auth"; "s2s_secure_domains";
 };

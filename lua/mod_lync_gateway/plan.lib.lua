@@ -5,7 +5,8 @@ local plan = {};
 
 -- What the hosts of one bridge share, and must therefore agree on.
 local shared_keys = {
-	"listen"; "certificate"; "key"; "cafile"; "crlfile"; "min_tls"; "rate"; "burst"; "wire";
+	"listen"; "certificate"; "key"; "cafile"; "crlfile"; "min_tls"; "rate"; "burst"; "sandbox"; "memory";
+	"wire";
 	"subscription_refresh_interval";
 };
 

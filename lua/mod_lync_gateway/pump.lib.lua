@@ -112,7 +112,7 @@ local function new(env)
 			return settings_refused(record, ev, " and goes on with those before");
 		end
 		local before = record.worker;
-		record.worker, record.worker_reason = ev.status, ev.reason;
+		record.worker, record.worker_reason, record.sandbox = ev.status, ev.reason, ev.text;
 		if ev.status == 1 then
 			env.log("info", before == 1 and "configured worker: ready (bridge=%s pid=%s)"
 				or "started worker: ready (bridge=%s pid=%s)", record.fqdn, tostring(record.bridge:pid()));

@@ -56,6 +56,9 @@ local function print_host(print, pool, host)
 	print(("  bridge   %s, worker %s, %d message(s) without an outcome"):format(bridge.fqdn,
 		record and (worker_words[record.worker] or "starting") or pool.problems[host] or "not running",
 		record and count(record.inflight) or 0));
+	if record and record.sandbox then
+		print("  sandbox  "..record.sandbox);
+	end
 	print(("  edge     %s port %s (%s), %s"):format(bridge.access_edge, bridge.port,
 		bridge.address or pool.env.resolver:address(host) or "address unknown", describe_edge(record, host)));
 	print(("  partners %d, %d message(s) wait for a stream"):format(#h.settings:partners(), h.state.pending_n or 0));
