@@ -111,6 +111,7 @@ lg_read_fn lg_read_listen;	/* settings_bridge.c */
 lg_read_fn lg_read_certificate;
 lg_read_fn lg_read_memory;
 lg_read_fn lg_read_rate;
+lg_read_fn lg_read_sandbox;
 lg_read_fn lg_read_wire;
 
 /* After all options: what Prosody's own leave of the partners' methods

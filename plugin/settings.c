@@ -97,7 +97,7 @@ static const struct lg_key options_keys[] = {
 	{"lync_bridge_listen", lg_read_listen, .at = 0},
 	{"lync_bridge_memory", lg_read_memory, AT(bridge.memory)},
 	{"lync_bridge_rate", lg_read_rate, .at = 0},
-	{"lync_bridge_sandbox", lg_read_bool, AT(bridge.sandbox)},
+	{"lync_bridge_sandbox", lg_read_sandbox, AT(bridge.sandbox)},
 	{"lync_bridge_wire", lg_read_wire, .at = 0},
 	{"lync_gateway_settings", read_gateway, .at = 0},
 	{"lync_partners", lg_read_partners, .at = 0},

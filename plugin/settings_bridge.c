@@ -128,11 +128,20 @@ void lg_read_memory(struct lg_lint *l, void *dest, const struct lg_value *v,
 					    .max = MEMORY_MAX};
 
 	(void)key;
-	if ((v->type == LG_V_INTEGER && v->u.integer == 0) ||
-	    (v->type == LG_V_BOOL && !v->u.boolean))
+	if (v->type == LG_V_INTEGER && v->u.integer == 0)
 		*(uint32_t *)dest = 0;
 	else
 		lg_read_count(l, dest, v, &range);
+}
+
+void lg_read_sandbox(struct lg_lint *l, void *dest, const struct lg_value *v,
+		     const struct lg_key *key)
+{
+	lg_read_bool(l, dest, v, key);
+	if (v->type == LG_V_BOOL && !v->u.boolean)
+		lg_lint_warn(l, v, "write true unless something of yours does "
+			     "not work in it", "whoever takes the worker over "
+			     "may do all that Prosody's user may");
 }
 
 /* "Name: value" with one %s and no other per cent sign. */

@@ -96,6 +96,20 @@ return {
 	{ "a rate with a wrong burst", { lync_bridge_rate = { rate = 20, burst = "40" } }, {
 		'E lync_bridge_rate.burst = "40": not a number; write a whole number from 0 to 100000';
 	} };
+	{ "a sandbox that is none", { lync_bridge_sandbox = "no" }, {
+		'E lync_bridge_sandbox = "no": not a boolean; write true or false';
+	} };
+	{ "no sandbox", { lync_bridge_sandbox = false }, {
+		"W lync_bridge_sandbox = false: whoever takes the worker over may do all that Prosody's user may; write true unless "
+			.. "something of yours does not work in it";
+	} };
+	{ "too little memory", { lync_bridge_memory = 127 }, {
+		"E lync_bridge_memory = 127: out of range; write a whole number from 128 to 1048576";
+	} };
+	{ "as much memory as there is", { lync_bridge_memory = 0 }, {} };
+	{ "memory in words", { lync_bridge_memory = "1 GB" }, {
+		'E lync_bridge_memory = "1 GB": not a number; write a whole number from 128 to 1048576';
+	} };
 	{ "wire switches", { lync_bridge_wire = {
 		verification_header = true, record_route = "yes", imdn_method = "NOTIFY", session_idle = 0, typing_timeout = "30",
 		answer_wait = 0 / 0, sesion_idle = 5,
@@ -130,8 +144,9 @@ return {
 	{ "an option that is none", { lync_partner = {}, lync_whatever_this_may_be = 1 }, {
 		'E lync_partner = {}: unknown key; did you mean "lync_partners"?';
 		"E lync_whatever_this_may_be = 1: unknown key; known are lync_access_edge, lync_access_edge_address, "
-			.. "lync_access_policies, lync_bridge_certificate, lync_bridge_fqdn, lync_bridge_listen, lync_bridge_rate, "
-			.. "lync_bridge_wire, lync_gateway_settings, lync_partners, lync_policy_grants, lync_sites, prosody_modules, "
+			.. "lync_access_policies, lync_bridge_certificate, lync_bridge_fqdn, lync_bridge_listen, lync_bridge_memory, "
+			.. "lync_bridge_rate, lync_bridge_sandbox, lync_bridge_wire, lync_gateway_settings, lync_partners, "
+			.. "lync_policy_grants, lync_sites, prosody_modules, "
 			.. "s2s_allow_encryption, s2s_insecure_domains, s2s_require_encryption, s2s_secure_auth, s2s_secure_domains";
 	} };
 	-- the gateway's numbers

@@ -204,7 +204,7 @@ describe("settings", function ()
 	it("has the bridge's defaults", function ()
 		assert.same({
 			access_edge = "sip.contoso.com"; port = 5061; fqdn = "xmpp.contoso.com"; listen = { "*:5061" }; min_tls = "1.2";
-			rate = 0; burst = 0; subscription_refresh_interval = 28800;
+			rate = 0; burst = 0; sandbox = true; memory = 2048; subscription_refresh_interval = 28800;
 			wire = {
 				verification_header = "ms-asserted-verification-level: ms-source-verified-user=%s";
 				record_route = true; first_message_in_invite = false; accept_pager_message = true; imdn_method = "INFO";
@@ -226,14 +226,14 @@ describe("settings", function ()
 			lync_access_edge = "Edge.Contoso.com:5062"; lync_access_edge_address = "2001:db8::20";
 			lync_bridge_listen = { "192.0.2.10:5061", "[2001:db8::10]:5061" };
 			lync_bridge_certificate = { certificate = "a.pem", key = "a.key", cafile = "ca", crlfile = "crl", min_tls = "1.3" };
-			lync_bridge_rate = { rate = 15, burst = 30 }; lync_bridge_wire = wire;
+			lync_bridge_rate = { rate = 15, burst = 30 }; lync_bridge_wire = wire; lync_bridge_memory = 512;
 		};
 		assert.same({}, problems);
 		assert.same({
 			access_edge = "edge.contoso.com"; port = 5062; address = "2001:db8::20"; fqdn = "xmpp.contoso.com";
 			listen = { "192.0.2.10:5061", "[2001:db8::10]:5061" };
 			certificate = "a.pem"; key = "a.key"; cafile = "ca"; crlfile = "crl"; min_tls = "1.3"; rate = 15; burst = 30;
-			wire = wire; subscription_refresh_interval = 28800;
+			sandbox = true; memory = 512; wire = wire; subscription_refresh_interval = 28800;
 		}, settings:bridge());
 	end);
 

@@ -15,7 +15,8 @@ local WARNING = [[  warning  contoso.com: lync_partners["%s"]: TLS required, SAS
 
 -- Numbers of seconds and addresses vary.
 local function usual(output)
-	output = output:gsub("until [%d-]+ [%d:]+ UTC %(%d+ days%) ?%u* ?%u*", "until DATE"):gsub("  test_im [^\n]+\n", "");
+	output = output:gsub("until [%d-]+ [%d:]+ UTC %(%d+ days%) ?%u* ?%u*", "until DATE"):gsub("  test_im [^\n]+\n", "")
+		:gsub("  sandbox  [^\n]+", "  sandbox  WORDS");
 	return (output:gsub("%f[%w]%d+s%f[%W]", "Ns"):gsub("127%.[%d.]+%d", "ADDRESS"):gsub("\n$", ""));
 end
 
@@ -24,6 +25,7 @@ local function lines(...)
 end
 
 local STATUS = lines("contoso.com", "  bridge   xmpp.contoso.com, worker ready, 0 message(s) without an outcome",
+	"  sandbox  WORDS",
 	"  edge     sip.contoso.com port 5061 (ADDRESS), connected", "  partners 1, 0 message(s) wait for a stream",
 	"  certificate bridge until DATE", "  certificate s2s until DATE", "OK: 1 host(s), 1 bridge(s)");
 local HELP = lines(
