@@ -62,7 +62,7 @@ PURE_LIBS = $(PLUGIN_LIBS) $(if $(wildcard sipbridge/document*.c),$(XML_LIBS))
 all: $(CORE) $(WORKER) $(TESTS) $(LOADS) ## Build everything into BUILD (default: build/)
 
 $(BUILD)/obj/plugin/lua_%.o: SPECIAL = $(LUA_CFLAGS)
-$(BUILD)/obj/plugin/import.o $(call obj,$(wildcard sipbridge/document*.c)): SPECIAL = $(XML_CFLAGS)
+$(BUILD)/obj/plugin/import.o $(BUILD)/obj/test/oom.o $(call obj,$(wildcard sipbridge/document*.c)): SPECIAL = $(XML_CFLAGS)
 $(BUILD)/obj/sipbridge/edge.o $(call obj,$(wildcard sipbridge/sofia_*.c)): SPECIAL = $(SOFIA_CFLAGS)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
@@ -90,7 +90,13 @@ $(WORKER): $(SB_LIB) $(LG_LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SOFIA_LIBS) $(PURE_LIBS) $(SECCOMP_LIBS) -lpthread
 
-$(BUILD)/test/run: $(call obj,$(TEST_SRCS)) $(LG_LIB) $(SB_LIB)
+# What is tested, with an allocator that a test can make fail (test/oom.h).
+$(BUILD)/test/%.a: $(BUILD)/%.a
+	@mkdir -p $(@D)
+	$(call say,OOM,$@)objcopy $(foreach f,malloc calloc realloc strdup vasprintf free,--redefine-sym $(f)=oom_$(f)) \
+		--redefine-sym __vasprintf_chk=oom_vasprintf_chk $< $@
+
+$(BUILD)/test/run: $(call obj,$(TEST_SRCS)) $(BUILD)/test/gateway.a $(BUILD)/test/sipbridge.a
 $(BUILD)/test/fake-worker: $(BUILD)/obj/test/fake_worker.o $(LG_LIB) $(SB_LIB)
 $(BUILD)/test/fake-kernel: $(BUILD)/obj/test/fake_kernel.o
 $(TESTS):

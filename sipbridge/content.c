@@ -42,6 +42,16 @@ static const char *charset_of(struct sb_str params)
 	return NULL;
 }
 
+void sb_content_prepare(void)
+{
+	static const char *const names[] = {"ISO-8859-1", "CP1252", "ASCII"};
+	static iconv_t kept[sizeof(names) / sizeof(names[0])];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!kept[i])
+			kept[i] = iconv_open("UTF-8", names[i]);
+}
+
 /* body in `charset` to UTF-8. out has room for GROWTH bytes each. */
 static enum sb_content decode(const char *charset, struct sb_str body,
 			      char *out, size_t *len)
@@ -83,12 +93,15 @@ static enum sb_content deliver(bool html, struct sb_str text, char *buf,
 			       size_t n, size_t *len)
 {
 	size_t got = text.n;
+	int err;
 
 	if (n > SB_TEXT_MAX)
 		n = SB_TEXT_MAX;
 	if (html) {
-		if (sb_html_text(text, buf, n, &got) < 0)
-			return SB_CONTENT_TOO_BIG;
+		err = sb_html_text(text, buf, n, &got);
+		if (err < 0)
+			return err == SB_ENOMEM ? SB_CONTENT_NO_MEMORY
+						: SB_CONTENT_TOO_BIG;
 		got = sb_text_clean(buf, got);
 		if (!sb_utf8_valid((struct sb_str){buf, got}))
 			return SB_CONTENT_BAD;
@@ -121,7 +134,7 @@ static enum sb_content text_read(bool html, struct sb_str params,
 	}
 	work = malloc(body.n * GROWTH);
 	if (!work)
-		return SB_CONTENT_TOO_BIG;
+		return SB_CONTENT_NO_MEMORY;
 	rc = decode(charset, body, work, &got);
 	if (rc == SB_CONTENT_TEXT) {
 		text.p = work;
@@ -137,7 +150,9 @@ static enum sb_content typing_content(struct sb_str type, struct sb_str body,
 {
 	int rc = sb_typing_read(type, body, typing);
 
-	if (rc == SB_ETOOBIG || rc == SB_ENOMEM)
+	if (rc == SB_ENOMEM)
+		return SB_CONTENT_NO_MEMORY;
+	if (rc == SB_ETOOBIG)
 		return SB_CONTENT_TOO_BIG;
 	return rc < 0 ? SB_CONTENT_BAD : SB_CONTENT_TYPING;
 }
@@ -173,6 +188,8 @@ static int first_err(enum sb_content rc)
 		return SB_EBADTEXT;
 	case SB_CONTENT_TOO_BIG:
 		return SB_ETOOBIG;
+	case SB_CONTENT_NO_MEMORY:
+		return SB_ENOMEM;
 	case SB_CONTENT_TYPING:
 	case SB_CONTENT_IMDN:
 	case SB_CONTENT_UNSUPPORTED:

@@ -61,6 +61,7 @@ enum sb_content {
 	SB_CONTENT_UNSUPPORTED, /* 415, with SB_ACCEPT */
 	SB_CONTENT_BAD,		/* 400: not what its Content-Type says */
 	SB_CONTENT_TOO_BIG,	/* 413 */
+	SB_CONTENT_NO_MEMORY,	/* 500 */
 };
 
 #define SB_ACCEPT "text/plain, text/html" /* what MESSAGE may carry */
@@ -77,9 +78,17 @@ enum sb_content sb_content_read(struct sb_str type, struct sb_str body,
 				enum sb_typing *typing);
 
 /*
+ * The C library has a character set's tables in a file, which is opened when
+ * they are needed first and stays open. To be called before the process may
+ * open files no more.
+ */
+void sb_content_prepare(void);
+
+/*
  * Text of an ms-text-format value: type; charset; [msgr;] ms-body=base64. As
  * TEXT above.
- * Errors: SB_EINVAL (other type, or no ms-body), SB_EBADTEXT, SB_ETOOBIG.
+ * Errors: SB_EINVAL (other type, or no ms-body), SB_EBADTEXT, SB_ETOOBIG,
+ * SB_ENOMEM.
  */
 int sb_first_message_read(struct sb_str header, char *buf, size_t n,
 			  size_t *len);

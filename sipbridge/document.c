@@ -6,6 +6,7 @@
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 #include <limits.h>
+#include <stdlib.h>
 
 #include "content.h"
 #include "document.h"
@@ -138,6 +139,14 @@ static bool has_declaration(struct sb_str s)
 	return false;
 }
 
+bool sb_document_room(size_t n)
+{
+	char *room = malloc(SB_DOCUMENT_ROOM(n));
+
+	free(room);
+	return room != NULL;
+}
+
 int sb_document_read(struct sb_str body, const struct sb_document_ops *ops,
 		     void *arg)
 {
@@ -149,6 +158,8 @@ int sb_document_read(struct sb_str body, const struct sb_document_ops *ops,
 	if (body.n == 0 || memchr(body.p, '\0', body.n) ||
 	    !sb_utf8_valid(body) || has_declaration(body))
 		return SB_EBADTEXT;
+	if (!sb_document_room(body.n))
+		return SB_ENOMEM;
 	r.ctxt = xmlNewParserCtxt();
 	if (!r.ctxt)
 		return SB_ENOMEM;

@@ -8,7 +8,7 @@
  * Shape:   events in document order; names are local names.
  * Owner:   text of an event is valid during the event.
  * Errors:  SB_EBADTEXT (not well-formed, not UTF-8, or something refused),
- *          SB_ETOOBIG (a limit). Events before the error have been delivered:
+ *          SB_ETOOBIG (a limit), SB_ENOMEM. Events before the error have been delivered:
  *          use what they said only after 0.
  * Limits:  below; time linear in the body.
  */
@@ -39,6 +39,14 @@ struct sb_document_ops {
 
 int sb_document_read(struct sb_str body, const struct sb_document_ops *ops,
 		     void *arg);
+
+/*
+ * Is there memory to parse n bytes: copies of the input, a table of names?
+ * Asked before each use of libxml2, which does not always survive that its
+ * memory ends in the middle.
+ */
+#define SB_DOCUMENT_ROOM(n) (131072 + (size_t)32 * (n)) /* bytes */
+bool sb_document_room(size_t n);
 
 /* Value of the attribute with that local name; SB_NOSTR when it is absent. */
 struct sb_str sb_element_attr(const struct sb_element *e, struct sb_str name);

@@ -179,6 +179,8 @@ int sb_html_text(struct sb_str html, char *buf, size_t n, size_t *len)
 	*len = 0;
 	if (html.n == 0)
 		return 0;
+	if (!sb_document_room(html.n))
+		return SB_ENOMEM;
 	w.ctxt = htmlNewParserCtxt();
 	if (!w.ctxt)
 		return SB_ENOMEM;

@@ -136,6 +136,9 @@ void sb_in_message(struct sb_sessions *s, uint64_t txn,
 	case SB_CONTENT_TOO_BIG:
 		sb_refuse(s, txn, m, SB_R_TOO_BIG);
 		return;
+	case SB_CONTENT_NO_MEMORY:
+		sb_refuse(s, txn, m, SB_R_MEMORY);
+		return;
 	case SB_CONTENT_BAD:
 		sb_refuse(s, txn, m, SB_R_BAD_BODY);
 		return;

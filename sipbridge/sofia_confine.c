@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "content.h"
 #include "sofia_edge.h"
 
 static struct sb_sandbox_needs needs_of(const struct sb_config *cfg)
@@ -76,6 +77,7 @@ int sb_confine_end(struct sb_edge *e, const struct sb_config *cfg, char *why,
 	if (e->confined)
 		return SB_OK;
 	tzset(); /* reads a file, once */
+	sb_content_prepare(); /* some more */
 	if (cfg->sandbox && !sb_sandbox_hindrance())
 		err = sb_sandbox_close(&e->sandbox, &needs, why, n);
 	if (err)

@@ -32,8 +32,10 @@ static int forbid(scmp_filter_ctx f, const char *what)
 	if (strcmp(what, "seccomp") != 0)
 		return -EINVAL;
 	err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp), 0);
-	return err ? err : seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EINVAL),
-						  SCMP_SYS(prctl), 1, &set);
+	if (err)
+		return err;
+	return seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EINVAL),
+				      SCMP_SYS(prctl), 1, &set);
 }
 
 int main(int argc, char **argv)

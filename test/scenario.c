@@ -293,57 +293,112 @@ static void do_line(struct scn *r)
 	scn_fail(r, "no such verb:", r->word[0]);
 }
 
-static void run_file(struct scn *r, FILE *f, enum scenario_end end)
+static void run_lines(struct scn *r, FILE *f, int *number)
 {
 	char *line = calloc(1, LINE_BYTES);
-	char text[4096];
-	int number = 0;
 
 	while (line && !r->failed && fgets(line, LINE_BYTES, f)) {
-		number++;
+		++*number;
 		scn_split(r, line);
 		if (r->n && r->word[0][0] != '#')
 			do_line(r);
 	}
+	free(line);
+}
+
+static void finish(struct scn *r, enum scenario_end end)
+{
+	if (end == SCENARIO_FREE)
+		return;
+	sim_drain(r->m, end == SCENARIO_SHUTDOWN);
+	if (r->m->bad[0])
+		scn_fail(r, "at the end:", r->m->bad);
+}
+
+static void run_file(struct scn *r, FILE *f, enum scenario_end end)
+{
+	char text[4096];
+	int number = 0;
+
+	run_lines(r, f, &number);
 	if (!r->failed)
 		said_all(r);
-	if (!r->failed && end != SCENARIO_FREE) {
-		sim_drain(r->m, end == SCENARIO_SHUTDOWN);
-		if (r->m->bad[0])
-			scn_fail(r, "at the end:", r->m->bad);
-	}
+	if (!r->failed)
+		finish(r, end);
 	if (r->failed) {
 		snprintf(text, sizeof(text), "line %d: %s", number, r->why);
 		snprintf(r->why, r->why_n, "%s", text);
 	}
-	free(line);
+}
+
+/* A scenario that can be run; NULL: why tells. */
+static struct scn *open_scenario(const char *path, FILE **f, char *why,
+				 size_t n)
+{
+	struct scn *r = calloc(1, sizeof(*r));
+	const char *name = strrchr(path, '/');
+
+	*f = fopen(path, "r");
+	if (!*f || !r) {
+		snprintf(why, n, "cannot read %s", path);
+		if (*f)
+			fclose(*f);
+		free(r);
+		return NULL;
+	}
+	name = name ? name + 1 : path;
+	r->watch = strncmp(name, "watch-", 6) == 0 ||
+		   strncmp(name, "sub-", 4) == 0;
+	r->m = sim_new(1);
+	r->why = why;
+	r->why_n = n;
+	return r;
+}
+
+static void close_scenario(struct scn *r, FILE *f)
+{
+	for (size_t i = 0; i < r->names_n; i++)
+		sim_item_free(r->names[i].it);
+	sim_free(r->m);
+	fclose(f);
+	free(r);
 }
 
 int scenario_run(const char *path, enum scenario_end end, char *why, size_t n)
 {
-	FILE *f = fopen(path, "r");
-	struct scn *r = calloc(1, sizeof(*r));
+	FILE *f;
+	struct scn *r = open_scenario(path, &f, why, n);
 	bool failed = true;
 
-	if (f && r) {
-		const char *name = strrchr(path, '/');
+	if (!r)
+		return -1;
+	run_file(r, f, end);
+	failed = r->failed;
+	close_scenario(r, f);
+	return failed ? -1 : 0;
+}
 
-		name = name ? name + 1 : path;
-		r->watch = strncmp(name, "watch-", 6) == 0 ||
-			   strncmp(name, "sub-", 4) == 0;
-		r->m = sim_new(1);
-		r->why = why;
-		r->why_n = n;
-		run_file(r, f, end);
-		failed = r->failed;
-		for (size_t i = 0; i < r->names_n; i++)
-			sim_item_free(r->names[i].it);
-		sim_free(r->m);
-	}
+int scenario_hold(const char *path, enum scenario_end end,
+		  void (*begin)(void *arg), void (*stop)(void *arg), void *arg,
+		  char *why, size_t n)
+{
+	FILE *f;
+	struct scn *r = open_scenario(path, &f, why, n);
+	int number = 0;
+	bool failed;
+
+	if (!r)
+		return -1;
+	begin(arg);
+	run_lines(r, f, &number);
+	stop(arg);
+	r->failed = false; /* it has come as far as it could */
+	sim_forget(r->m);
+	if (r->m->bad[0])
+		scn_fail(r, "invariant:", r->m->bad);
 	else
-		snprintf(why, n, "cannot read %s", path);
-	if (f)
-		fclose(f);
-	free(r);
+		finish(r, end);
+	failed = r->failed;
+	close_scenario(r, f);
 	return failed ? -1 : 0;
 }

@@ -23,6 +23,8 @@ static const char *name_of(enum sb_content c)
 		return "unsupported";
 	case SB_CONTENT_BAD:
 		return "bad";
+	case SB_CONTENT_NO_MEMORY:
+		return "no-memory";
 	case SB_CONTENT_TOO_BIG:
 		return "too-big";
 	}

@@ -99,10 +99,6 @@ return {
 	{ "a sandbox that is none", { lync_bridge_sandbox = "no" }, {
 		'E lync_bridge_sandbox = "no": not a boolean; write true or false';
 	} };
-	{ "no sandbox", { lync_bridge_sandbox = false }, {
-		"W lync_bridge_sandbox = false: whoever takes the worker over may do all that Prosody's user may; write true unless "
-			.. "something of yours does not work in it";
-	} };
 	{ "too little memory", { lync_bridge_memory = 127 }, {
 		"E lync_bridge_memory = 127: out of range; write a whole number from 128 to 1048576";
 	} };

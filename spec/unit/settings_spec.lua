@@ -246,6 +246,16 @@ describe("settings", function ()
 		end
 	end);
 
+	it("warns of a worker without a sandbox", function ()
+		local given = options();
+		given.lync_bridge_sandbox = false;
+		local settings, problems = core.settings("contoso.com", given);
+		assert.same({ "W lync_bridge_sandbox = false: whoever takes the worker over may do all that Prosody's user may; write true "
+			.. "unless something of yours does not work in it" }, lines(problems));
+		assert.is_true(settings.usable);
+		assert.is_false(settings:bridge().sandbox);
+	end);
+
 	it("takes a rate as a number", function ()
 		local bridge = (load { lync_bridge_rate = 20 }):bridge();
 		assert.same({ 20, 20 }, { bridge.rate, bridge.burst });

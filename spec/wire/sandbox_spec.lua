@@ -79,6 +79,16 @@ describe("the worker's sandbox", function ()
 		assert.is_truthy(lync_status(w):find(", 2048 MiB of memory\n", 1, true));
 	end);
 
+	it("can read every character set that it takes", function ()
+		local romeo = w:contact("romeo");
+		local conversation = w:lync_user("lena"):open(romeo.jid, "in UTF-8", { embed = false }):wait_open();
+		for charset, bytes in pairs { ["windows-1252"] = "caf\xe9 \x80"; ["iso-8859-1"] = "caf\xe9 1"; ["us-ascii"] = "cafe"; ["utf-8"] = "caf\u{e9}" } do
+			local said = conversation:say(bytes, { type = "text/plain; charset=" .. charset });
+			assert.equal(200, (said:wait()), charset);
+		end
+		for _, text in ipairs { "caf\u{e9} \u{20ac}", "caf\u{e9} 1", "cafe", "caf\u{e9}" } do romeo:wait_message(text, WAIT); end
+	end);
+
 	-- The certificate that the Edge sees when the bridge connects to it again.
 	local function wait_serial(cert)
 		local _, wanted = process.run(w.loop, { "openssl", "x509", "-noout", "-serial", "-in", cert });
