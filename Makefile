@@ -27,6 +27,7 @@ say = $(if $(V),,@printf '  %-3s %s\n' $(1) $(2);)
 # Asked for on first use: `make deps` and `make help` work before pkg-config is there.
 ask = $(eval $(1) := $$(shell pkg-config $(2)))$($(1))
 LUA_CFLAGS = $(call ask,LUA_CFLAGS,--cflags lua5.4)
+LUA_LIBS = $(call ask,LUA_LIBS,--libs lua5.4)
 SOFIA_CFLAGS = $(call ask,SOFIA_CFLAGS,--cflags sofia-sip-ua)
 SOFIA_LIBS = $(call ask,SOFIA_LIBS,--libs sofia-sip-ua openssl)
 SECCOMP_LIBS = $(call ask,SECCOMP_LIBS,--libs libseccomp)
@@ -39,7 +40,7 @@ XML_LIBS = $(call ask,XML_LIBS,--libs libxml-2.0)
 LUA_SRCS := $(wildcard plugin/lua_*.c)
 LG_SRCS := $(filter-out $(LUA_SRCS),$(wildcard plugin/*.c))
 SB_SRCS := $(wildcard sipbridge/*.c)
-TEST_SRCS := $(filter-out test/fake_%.c,$(wildcard test/*.c))
+TEST_SRCS := $(filter-out test/fake_%.c test/lua_%.c,$(wildcard test/*.c))
 FUZZ_SRCS := $(wildcard fuzz/fuzz_*.c)
 LOADS := $(BUILD)/bench/edge_load $(BUILD)/bench/xmpp_load
 BENCH_SRCS := $(filter-out bench/bench.c bench/%load.c,$(wildcard bench/*.c))
@@ -49,7 +50,7 @@ LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lu
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(BUILD)/lync_gateway/core.so
 WORKER := $(BUILD)/lync_gateway/sipbridge-worker
-TESTS := $(BUILD)/test/run $(BUILD)/test/fake-worker $(BUILD)/test/fake-kernel
+TESTS := $(BUILD)/test/run $(BUILD)/test/run-lua $(BUILD)/test/fake-worker $(BUILD)/test/fake-kernel
 LG_LIB := $(BUILD)/gateway.a
 SB_LIB := $(BUILD)/sipbridge.a
 PLUGIN_LIBS = $(if $(wildcard plugin/import.c),$(XML_LIBS)) $(if $(wildcard plugin/certificate.c),-lcrypto)
@@ -61,7 +62,7 @@ PURE_LIBS = $(PLUGIN_LIBS) $(if $(wildcard sipbridge/document*.c),$(XML_LIBS))
 
 all: $(CORE) $(WORKER) $(TESTS) $(LOADS) ## Build everything into BUILD (default: build/)
 
-$(BUILD)/obj/plugin/lua_%.o: SPECIAL = $(LUA_CFLAGS)
+$(BUILD)/obj/plugin/lua_%.o $(BUILD)/obj/test/lua_%.o: SPECIAL = $(LUA_CFLAGS)
 $(BUILD)/obj/plugin/import.o $(BUILD)/obj/test/oom.o $(call obj,$(wildcard sipbridge/document*.c)): SPECIAL = $(XML_CFLAGS)
 $(BUILD)/obj/sipbridge/edge.o $(call obj,$(wildcard sipbridge/sofia_*.c)): SPECIAL = $(SOFIA_CFLAGS)
 
@@ -76,7 +77,8 @@ $(BUILD)/flags: FORCE
 
 $(LG_LIB): $(call obj,$(LG_SRCS))
 $(SB_LIB): $(call obj,$(SB_SRCS))
-$(LG_LIB) $(SB_LIB):
+$(BUILD)/binding.a: $(call obj,$(LUA_SRCS))
+$(LG_LIB) $(SB_LIB) $(BUILD)/binding.a:
 	@rm -f $@
 	$(call say,AR,$@)$(AR) rcs $@ $^
 
@@ -97,11 +99,14 @@ $(BUILD)/test/%.a: $(BUILD)/%.a
 		--redefine-sym __vasprintf_chk=oom_vasprintf_chk $< $@
 
 $(BUILD)/test/run: $(call obj,$(TEST_SRCS)) $(BUILD)/test/gateway.a $(BUILD)/test/sipbridge.a
+$(BUILD)/test/run-lua: $(call obj,test/lua_memory.c test/main.c test/oom.c) $(BUILD)/test/binding.a \
+	$(BUILD)/test/gateway.a $(BUILD)/test/sipbridge.a
+$(BUILD)/test/run-lua: TEST_LIBS = $(LUA_LIBS)
 $(BUILD)/test/fake-worker: $(BUILD)/obj/test/fake_worker.o $(LG_LIB) $(SB_LIB)
 $(BUILD)/test/fake-kernel: $(BUILD)/obj/test/fake_kernel.o
 $(TESTS):
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS) $(SECCOMP_LIBS)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS) $(SECCOMP_LIBS) $(TEST_LIBS)
 
 deps: ## Install the Debian packages that building and testing need (DEPS="build test")
 	@tools/deps $(or $(DEPS),build test)
@@ -121,12 +126,14 @@ check-run:
 	-@$(RUN) tools-ccheck 60 tools/ccheck self-test
 	-@$(RUN) tools-summary 60 tools/summary self-test
 	-@$(RUN) unit 300 $(BUILD)/test/run
+	-@$(RUN) unit-lua 120 $(BUILD)/test/run-lua
 	-@$(RUN) spec 1200 $(BUSTED) spec
 	-@tools/summary again $(RESULTS) spec 300 $(BUSTED)
 	@echo && tools/summary total $(RESULTS)
 
 check-unit: $(TESTS) ## C tests alone (T="name name": those whose names begin so)
 	$(BUILD)/test/run $(T:%=-t %)
+	$(if $(T),,$(BUILD)/test/run-lua)
 
 check-spec: all ## Specs alone (SPEC=spec/x_spec.lua: those files)
 	$(BUSTED) $(or $(SPEC),spec)
@@ -135,6 +142,7 @@ ASAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitiz
 check-asan: deps ## C tests, and specs that load core.so, with address and undefined-behaviour sanitizers
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-asan CFLAGS='$(ASAN)' all
 	$(BUILD)-asan/test/run
+	$(BUILD)-asan/test/run-lua
 	ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) \
 		$(MAKE) BUILD=$(BUILD)-asan CFLAGS='$(ASAN)' SPEC='$(or $(SPEC),$(shell grep -l lync_gateway.core -r spec --include=*_spec.lua))' check-spec
 

@@ -353,7 +353,7 @@ static const luaL_Reg meta[] = {
 
 void lg_lua_bridge(lua_State *L)
 {
-	if (luaL_newmetatable(L, BRIDGE)) {
+	if (lg_lua_metatable(L, BRIDGE)) {
 		luaL_setfuncs(L, meta, 0);
 		luaL_newlib(L, methods);
 		lg_lua_watch_methods(L);

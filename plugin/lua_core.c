@@ -39,6 +39,17 @@ void lg_lua_set(lua_State *L, const char *key, struct sb_str s)
 	lua_setfield(L, -2, key);
 }
 
+bool lg_lua_metatable(lua_State *L, const char *name)
+{
+	bool whole;
+
+	if (luaL_newmetatable(L, name))
+		return true;
+	whole = lua_getfield(L, -1, "__metatable") != LUA_TNIL;
+	lua_pop(L, 1);
+	return !whole;
+}
+
 __attribute__((visibility("default"))) int luaopen_lync_gateway_core(
 	lua_State *L);
 

@@ -42,6 +42,13 @@ void lg_lua_push(lua_State *L, struct sb_str s);
 /* t[key] = s for the table on top of the stack; nothing when s is empty. */
 void lg_lua_set(lua_State *L, const char *key, struct sb_str s);
 
+/*
+ * Push the metatable of that name. True: it has to be filled, "__metatable"
+ * last. Memory may have ended while it was filled before: it stays in the
+ * registry, so luaL_newmetatable alone would take half of one for whole.
+ */
+bool lg_lua_metatable(lua_State *L, const char *name);
+
 #define LG_LUA_SETTINGS "lync_gateway.settings*" /* metatable */
 
 struct lg_arena;

@@ -435,7 +435,7 @@ static int l_roster(lua_State *L)
 
 void lg_lua_roster(lua_State *L)
 {
-	if (luaL_newmetatable(L, ROSTER)) {
+	if (lg_lua_metatable(L, ROSTER)) {
 		luaL_setfuncs(L, meta, 0);
 		luaL_newlib(L, methods);
 		luaL_setfuncs(L, lg_lua_roster_get, 0);

@@ -44,9 +44,11 @@ static struct lg_arena *new_arena(lua_State *L)
 	struct lg_arena *a = lua_newuserdatauv(L, sizeof(*a), 0);
 
 	memset(a, 0, sizeof(*a));
-	if (luaL_newmetatable(L, ARENA)) {
+	if (lg_lua_metatable(L, ARENA)) {
 		lua_pushcfunction(L, arena_gc);
 		lua_setfield(L, -2, "__gc");
+		lua_pushboolean(L, 0);
+		lua_setfield(L, -2, "__metatable");
 	}
 	lua_setmetatable(L, -2);
 	return a;
@@ -54,7 +56,7 @@ static struct lg_arena *new_arena(lua_State *L)
 
 static void set_metatable(lua_State *L)
 {
-	if (luaL_newmetatable(L, LG_LUA_SETTINGS)) {
+	if (lg_lua_metatable(L, LG_LUA_SETTINGS)) {
 		lg_lua_settings_methods(L);
 		lua_pushcclosure(L, settings_index, 1);
 		lua_setfield(L, -2, "__index");

@@ -8,8 +8,8 @@
  * Shape:   events in document order; names are local names.
  * Owner:   text of an event is valid during the event.
  * Errors:  SB_EBADTEXT (not well-formed, not UTF-8, or something refused),
- *          SB_ETOOBIG (a limit), SB_ENOMEM. Events before the error have been delivered:
- *          use what they said only after 0.
+ *          SB_ETOOBIG (a limit), SB_ENOMEM. Events before the error have
+ *          been delivered: use what they said only after 0.
  * Limits:  below; time linear in the body.
  */
 #ifndef SB_DOCUMENT_H

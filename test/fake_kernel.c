@@ -31,11 +31,12 @@ static int forbid(scmp_filter_ctx f, const char *what)
 					LANDLOCK_RESTRICT, 0);
 	if (strcmp(what, "seccomp") != 0)
 		return -EINVAL;
-	err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp), 0);
-	if (err)
-		return err;
-	return seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EINVAL),
-				      SCMP_SYS(prctl), 1, &set);
+	err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp),
+			       0);
+	if (!err)
+		err = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EINVAL),
+					     SCMP_SYS(prctl), 1, &set);
+	return err;
 }
 
 int main(int argc, char **argv)
@@ -48,7 +49,8 @@ int main(int argc, char **argv)
 	if (!err)
 		err = seccomp_load(f);
 	if (err || i >= argc - 1) {
-		fprintf(stderr, "fake-kernel: %s\n", strerror(err ? -err : EINVAL));
+		fprintf(stderr, "fake-kernel: %s\n",
+			strerror(err ? -err : EINVAL));
 		return 2;
 	}
 	execvp(argv[i + 1], argv + i + 1);
