@@ -43,9 +43,11 @@ SB_SRCS := $(wildcard sipbridge/*.c)
 TEST_SRCS := $(filter-out test/fake_%.c test/lua_%.c,$(wildcard test/*.c))
 FUZZ_SRCS := $(wildcard fuzz/fuzz_*.c)
 LOADS := $(BUILD)/bench/edge_load $(BUILD)/bench/xmpp_load
+# What bench/bench_worker.lua and bench/bench_presence.lua start.
+WORKER_LOADS := $(BUILD)/bench/talk_load $(BUILD)/bench/publish_load $(BUILD)/bench/bare_load $(BUILD)/bench/channel_load
 BENCH_SRCS := $(filter-out bench/bench.c bench/%load.c,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(foreach d,plugin sipbridge test fuzz bench,$(d)/*.c $(d)/*.h))
-LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lua conf.d/*.lua)
+LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lua bench/*/*.lua conf.d/*.lua)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(BUILD)/lync_gateway/core.so
@@ -64,7 +66,7 @@ all: $(CORE) $(WORKER) $(TESTS) $(LOADS) ## Build everything into BUILD (default
 
 $(BUILD)/obj/plugin/lua_%.o $(BUILD)/obj/test/lua_%.o: SPECIAL = $(LUA_CFLAGS)
 $(BUILD)/obj/plugin/import.o $(BUILD)/obj/test/oom.o $(call obj,$(wildcard sipbridge/document*.c)): SPECIAL = $(XML_CFLAGS)
-$(BUILD)/obj/sipbridge/edge.o $(call obj,$(wildcard sipbridge/sofia_*.c)): SPECIAL = $(SOFIA_CFLAGS)
+$(BUILD)/obj/sipbridge/edge.o $(call obj,$(wildcard sipbridge/sofia_*.c) bench/bare_load.c): SPECIAL = $(SOFIA_CFLAGS)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -183,8 +185,10 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(LG_LIB) $(SB_LIB)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
 
 # Load partners for presence at scale, of bench/scale.lua and a wire spec.
-$(BUILD)/bench/edge_load: $(BUILD)/obj/bench/sip_load.o
-$(LOADS): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/load.o
+$(BUILD)/bench/edge_load $(BUILD)/bench/talk_load $(BUILD)/bench/publish_load: $(BUILD)/obj/bench/sip_load.o
+$(BUILD)/bench/channel_load: $(SB_LIB) $(LG_LIB)
+$(BUILD)/bench/bare_load: OPENSSL_LIBS = $(SOFIA_LIBS)
+$(LOADS) $(WORKER_LOADS): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/load.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OPENSSL_LIBS)
 
@@ -199,7 +203,7 @@ bench-scale: deps ## N (100000) presence subscriptions each way through real ser
 	@env $(SPEC_ENV) N=$(or $(N),100000) RATE=$(RATE) CC='$(CC)' CFLAGS='$(CFLAGS)' bench/run bench/results.json bench/scale.lua
 
 BENCHES := $(BENCH_SRCS:%.c=$(BUILD)/%)
-bench-build: $(BENCHES)
+bench-build: all $(BENCHES) $(WORKER_LOADS)
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call obj,bench/bench.c test/value_rig.c) $(LG_LIB) $(SB_LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS)
