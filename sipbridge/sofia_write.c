@@ -184,6 +184,22 @@ static struct sb_str user_of(struct sb_str uri)
 		  : SB_NOSTR;
 }
 
+/* The body as text that is still to be written: then it stands behind the
+ * headers in one buffer, and goes out in one TLS record with them. */
+static void put_body(struct draft *d, struct sb_str body)
+{
+	sip_payload_t *p;
+
+	if (d->err)
+		return;
+	p = sip_payload_create(d->home, body.p, (isize_t)body.n);
+	if (p) {
+		p->pl_common->h_data = NULL;
+		p->pl_common->h_len = 0;
+	}
+	put(d, p);
+}
+
 /* Headers that every message of ours has. */
 static void put_common(struct draft *d, const struct sb_self *self,
 		       const struct sb_sip_out *m)
@@ -209,9 +225,8 @@ static void put_common(struct draft *d, const struct sb_self *self,
 		put_text(d, m->extra[i].name, m->extra[i].value);
 	if (m->content_type.n)
 		put_text(d, "Content-Type", m->content_type);
-	if (m->body.n && !d->err)
-		put(d, sip_payload_create(d->home, m->body.p,
-					  (isize_t)m->body.n));
+	if (m->body.n)
+		put_body(d, m->body);
 }
 
 /* "Name: value %s" of the settings. */
