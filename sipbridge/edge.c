@@ -15,6 +15,7 @@
 #include "sofia_names.h"
 
 #define STEP_MS 1000	   /* the loop's longest sleep */
+#define STEPS_PER_WAKE 16  /* then the engines and Prosody have their turn */
 #define REFUSALS_SHOWN 10  /* a second: strangers do not fill the log */
 
 uint64_t sb_edge_now(void)
@@ -100,6 +101,7 @@ static void tell_refusals(struct sb_edge *e)
 static int on_fd(struct sb_edge *magic, su_wait_t *w, struct sb_edge *e)
 {
 	(void)magic, (void)w;
+	e->heard = true;
 	e->hooks.readable(e->arg);
 	return 0;
 }
@@ -304,9 +306,21 @@ static void watch_step(struct sb_edge *e, uint64_t now_ms)
 
 	nta_agent_get_stats(e->agent, NTATAG_S_RECV_MSG_REF(all),
 			    NTATAG_S_BAD_MESSAGE_REF(bad), TAG_END());
-	sb_tls_step(e->tls, all != e->messages, bad != e->spoilt, now_ms);
+	if (sb_tls_step(e->tls, all != e->messages, bad != e->spoilt, now_ms))
+		e->heard = true;
 	e->messages = all;
 	e->spoilt = bad;
+}
+
+/* One step of the loop; false: there was nothing to be read. */
+static bool step(struct sb_edge *e, uint32_t ms)
+{
+	e->heard = false;
+	su_root_step(e->root, (su_duration_t)ms);
+	sb_tls_clean();
+	if (e->agent)
+		watch_step(e, sb_edge_now());
+	return e->heard;
 }
 
 static void each_second(struct sb_edge *e, uint64_t now_ms)
@@ -350,16 +364,18 @@ static uint32_t sleep_ms(struct sb_edge *e, uint32_t wanted, uint64_t now_ms)
 void sb_edge_run(struct sb_edge *e)
 {
 	uint32_t wanted = 0;
+	uint64_t now_ms;
+	unsigned int n;
 
 	while (!e->stop) {
-		uint64_t now_ms = sb_edge_now();
-
-		su_root_step(e->root,
-			     (su_duration_t)sleep_ms(e, wanted, now_ms));
-		sb_tls_clean();
+		/* what is there already is taken together: its events go to
+		 * Prosody in one write, unless some wait for that already */
+		n = step(e, sleep_ms(e, wanted, sb_edge_now()));
+		while (n && n < STEPS_PER_WAKE && !e->stop && !e->output &&
+		       step(e, 0))
+			n++;
 		now_ms = sb_edge_now();
 		if (e->agent) {
-			watch_step(e, now_ms);
 			sb_client_tick(e, now_ms);
 			each_second(e, now_ms);
 		}

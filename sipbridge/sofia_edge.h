@@ -81,6 +81,7 @@ struct sb_edge {
 	int fd;
 	int fd_index;
 	bool stop;
+	bool heard; /* something was read in this step */
 	bool output, deaf; /* what fd is watched for */
 	struct sb_peer peer[SB_PEERS_MAX];
 	size_t peer_n;

@@ -96,6 +96,13 @@ static bool gone(const struct conn *c)
 	return fstat(c->fd, &st) < 0 || st.st_ino != c->inode;
 }
 
+/* Most often there is nothing to clear, and to see that is cheap. */
+static void clear_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 /*
  * SSL_get_error() consults the thread's error queue: an error left there by
  * another connection would turn a plain "nothing to read yet" into a fatal
@@ -108,7 +115,7 @@ static long clean_queue(BIO *b, int oper, const char *argp, size_t len,
 
 	(void)argp, (void)len, (void)argi, (void)argl, (void)done;
 	if (oper & BIO_CB_RETURN)
-		ERR_clear_error();
+		clear_errors();
 	if (c && oper == (BIO_CB_READ | BIO_CB_RETURN))
 		c->tls->reading = c;
 	return ret;
@@ -333,10 +340,10 @@ void sb_tls_peers(struct sb_tls *t, const struct sb_tls_peer *peers, size_t n)
 
 void sb_tls_clean(void)
 {
-	ERR_clear_error();
+	clear_errors();
 }
 
-void sb_tls_step(struct sb_tls *t, bool message, bool spoilt, uint64_t now_ms)
+bool sb_tls_step(struct sb_tls *t, bool message, bool spoilt, uint64_t now_ms)
 {
 	struct conn *c;
 	uint64_t n;
@@ -345,11 +352,11 @@ void sb_tls_step(struct sb_tls *t, bool message, bool spoilt, uint64_t now_ms)
 		sb_tls_reap(t, now_ms);
 	c = t->reading;
 	t->reading = NULL;
-	if (!c || c->shaking || c->dropped || gone(c))
-		return;
+	if (!c || c->shaking || c->dropped)
+		return c;
 	n = BIO_number_read(c->bio) - c->read;
 	c->read += n;
-	if (spoilt) {
+	if (spoilt && !gone(c)) {
 		sb_tls_refuse(t, c->ssl, "malformed",
 			      "connection closed: what it says is not SIP");
 		drop(c);
@@ -359,6 +366,7 @@ void sb_tls_step(struct sb_tls *t, bool message, bool spoilt, uint64_t now_ms)
 	else if (n > KEEPALIVE_BYTES && !c->partial_ms)
 		c->partial_ms = now_ms;
 	c->fresh = false;
+	return true;
 }
 
 /* How long it may stay as it is. */

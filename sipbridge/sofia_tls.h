@@ -78,9 +78,9 @@ void sb_tls_clean(void);
  * After each step of one event: was a message taken, could one not be read?
  * Then the connection is closed that was read from; Sofia would read nothing
  * more from it, and leave it open. A message that does not end makes it wait
- * as long: see SB_TLS_PARTIAL_MS.
+ * as long: see SB_TLS_PARTIAL_MS. Returns whether anything was read.
  */
-void sb_tls_step(struct sb_tls *t, bool message, bool spoilt, uint64_t now_ms);
+bool sb_tls_step(struct sb_tls *t, bool message, bool spoilt, uint64_t now_ms);
 
 /* About once a second: frees what Sofia has closed, ends handshakes that take
  * too long. */
