@@ -35,3 +35,5 @@ files["spec/"] = {
 	std = "+busted";
 	max_line_length = 132;
 }
+
+files["bench/prosody_modules/"] = { read_globals = { "module" } };

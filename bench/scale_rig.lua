@@ -81,6 +81,9 @@ end
 
 -- --------------------------------------------------------------------------------------------------- processes --
 
+--- A load partner of self (loop, build, pairs, partners, window) that runs: for other rigs.
+Rig.start_load = start_load;
+
 --- Fields of /proc/PID/smaps_rollup, in bytes.
 local function memory(pid)
 	local result = {};
