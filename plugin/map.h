@@ -18,6 +18,7 @@
 struct lg_map_slot {
 	struct sb_str key; /* p == NULL: free */
 	uint32_t value;
+	uint32_t hash; /* of the key */
 };
 
 struct lg_map {
