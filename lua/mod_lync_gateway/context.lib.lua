@@ -87,8 +87,8 @@ local function new(module, env)
 		if not keep then
 			h.settings = settings;
 		end
+		env.report(module, problems, h.problems);
 		h.problems, h.options = problems, raw or h.options or {};
-		env.report(module, problems);
 		if keep then
 			module:log("error", "reload configuration: it has an error, the settings before stay in force (host=%s)", host);
 		end

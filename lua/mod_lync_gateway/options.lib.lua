@@ -13,6 +13,8 @@ options.keys = {
 	"s2s_allow_encryption"; "s2s_insecure_domains"; "s2s_require_encryption"; "s2s_secure_auth"; "s2s_secure_domains";
 };
 
+local WARNINGS_MAX = 100; -- in the log, of one load
+
 local path_keys = { "certificate"; "key"; "cafile"; "crlfile" };
 
 -- The certificate's paths as Prosody reads its own: relative to the configuration; when neither certificate nor key is
@@ -78,10 +80,36 @@ function options.count(problems)
 	return errors, warnings;
 end
 
-function options.report(module, problems)
-	for _, problem in ipairs(problems) do
-		module:log(problem.level == "error" and "error" or "warn", "%s", problem.text);
+-- Errors are told at each load; warnings when they are new, and not without end: a partner's defaults have one each.
+local function tell(module, problems, before)
+	local told, new, old = {}, 0, 0;
+	for _, problem in ipairs(before or {}) do
+		told[problem.text] = true;
 	end
+	for _, problem in ipairs(problems) do
+		if problem.level == "error" then
+			module:log("error", "%s", problem.text);
+		elseif told[problem.text] then
+			old = old + 1;
+		else
+			new = new + 1;
+			if new <= WARNINGS_MAX then
+				module:log("warn", "%s", problem.text);
+			end
+		end
+	end
+	if new > WARNINGS_MAX then
+		module:log("warn", "%d more warning(s) in the configuration; prosodyctl mod_lync_gateway check shows them all",
+			new - WARNINGS_MAX);
+	end
+	if old > 0 then
+		module:log("info", "%d warning(s) in the configuration as before; prosodyctl mod_lync_gateway check shows them", old);
+	end
+end
+
+-- before: the problems of the options that these replace
+function options.report(module, problems, before)
+	tell(module, problems, before);
 	local errors, warnings = options.count(problems);
 	if errors > 0 then
 		module:set_status("error", ("%d error(s), %d warning(s) in the configuration, first: %s")

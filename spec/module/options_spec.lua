@@ -79,6 +79,40 @@ describe("options", function ()
 		options.report(module, {});
 		assert.equal("info", status[1]);
 	end);
+
+	describe("tells warnings", function ()
+		local logged, module;
+		before_each(function ()
+			logged = {};
+			module = { log = function (_, level, fmt, ...) table.insert(logged, level.." "..fmt:format(...)); end;
+				set_status = function () end };
+		end);
+
+		local function warnings(first, last)
+			local list = {};
+			for i = first, last do list[#list+1] = { level = "warn"; text = "w"..i }; end
+			return list;
+		end
+
+		it("once: at a reload those that are new, and how many are not", function ()
+			options.report(module, warnings(2, 4), warnings(1, 3));
+			assert.same({ "warn w4"; "info 2 warning(s) in the configuration as before; prosodyctl mod_lync_gateway check shows them" },
+				logged);
+		end);
+
+		it("a hundred of one load, and how many more there are", function ()
+			options.report(module, warnings(1, 103));
+			assert.equal(101, #logged);
+			assert.equal("warn w100", logged[100]);
+			assert.equal("warn 3 more warning(s) in the configuration; prosodyctl mod_lync_gateway check shows them all", logged[101]);
+		end);
+
+		it("and errors each time", function ()
+			local problems = { { level = "error"; text = "e" } };
+			options.report(module, problems, problems);
+			assert.same({ "error e" }, logged);
+		end);
+	end);
 end);
 
 describe("command", function ()
