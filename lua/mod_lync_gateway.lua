@@ -70,6 +70,7 @@ local context = module:require "context";
 local errors = module:require "errors";
 local certificates = module:require "certificates";
 local confine = module:require "confine";
+local garbage = module:require "garbage";
 local gate_lib = module:require "gate";
 local inbound_lib = module:require "inbound";
 local outbound_lib = module:require "outbound";
@@ -190,10 +191,12 @@ module:hook_global("stats-update", timed("statistics", function ()
 	measure_turns();
 end));
 module:hook_global("config-reloaded", timed("reload", function ()
-	for _, h in pairs(pool.hosts) do
-		h.reconfigure();
-	end
-	pool:reconcile(true);
+	garbage.put_off(function ()
+		for _, h in pairs(pool.hosts) do
+			h.reconfigure();
+		end
+		pool:reconcile(true);
+	end);
 end), RELOADED);
 
 phases.hook_global(turns.hooks(module, "stream"), function (host) return pool.hosts[host]; end);
