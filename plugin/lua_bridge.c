@@ -26,6 +26,11 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+uint64_t lg_lua_now_ms(void)
+{
+	return now_ms();
+}
+
 struct sb_bridge *lg_lua_to_bridge(lua_State *L)
 {
 	struct bridge *u = luaL_checkudata(L, 1, BRIDGE);

@@ -21,6 +21,9 @@ void lg_lua_watch_methods(lua_State *L);
 /* The bridge at 1; raises when it is closed, or is none. */
 struct sb_bridge *lg_lua_to_bridge(lua_State *L);
 
+/* Of the bridge's clock. */
+uint64_t lg_lua_now_ms(void);
+
 /* The two ends of a request, as URIs. */
 struct lg_lua_ends {
 	char contact[LG_URI_MAX], user[LG_URI_MAX];

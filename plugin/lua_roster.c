@@ -19,18 +19,28 @@ struct roster {
 	struct lg_effects fx;
 };
 
-static struct roster *to_roster(lua_State *L)
+static struct roster *roster_at(lua_State *L, int arg)
 {
-	struct roster *u = luaL_checkudata(L, 1, ROSTER);
+	struct roster *u = luaL_checkudata(L, arg, ROSTER);
 
 	if (!u->r)
 		luaL_error(L, "roster is closed");
 	return u;
 }
 
+static struct roster *to_roster(lua_State *L)
+{
+	return roster_at(L, 1);
+}
+
+struct lg_roster *lg_lua_roster_at(lua_State *L, int arg)
+{
+	return roster_at(L, arg)->r;
+}
+
 struct lg_roster *lg_lua_roster_self(lua_State *L)
 {
-	return to_roster(L)->r;
+	return lg_lua_roster_at(L, 1);
 }
 
 const struct lg_settings *lg_lua_roster_settings(lua_State *L, int arg)
@@ -46,6 +56,26 @@ uint64_t lg_lua_roster_now(lua_State *L, int arg)
 	return (uint64_t)now;
 }
 
+/* Push the domain of an address, as Prosody spells it. */
+static void push_domain(lua_State *L, struct sb_str domain)
+{
+	char buf[LG_DOMAIN_MAX];
+	struct sb_str unicode;
+
+	if (!memmem(domain.p, domain.n, "xn--", 4)
+	    || lg_domain_unicode(&unicode, buf, domain))
+		unicode = domain;
+	lua_pushlstring(L, unicode.p, unicode.n);
+}
+
+void lg_lua_roster_domain(lua_State *L, struct sb_str jid)
+{
+	const char *at = jid.n ? memchr(jid.p, '@', jid.n) : NULL;
+
+	push_domain(L, at ? (struct sb_str){
+		at + 1, jid.n - (size_t)(at + 1 - jid.p)} : jid);
+}
+
 void lg_lua_roster_jid(lua_State *L, struct sb_str jid)
 {
 	const char *at = jid.n ? memchr(jid.p, '@', jid.n) : NULL;
@@ -55,7 +85,8 @@ void lg_lua_roster_jid(lua_State *L, struct sb_str jid)
 	if (at) {
 		domain.p = at + 1;
 		domain.n = jid.n - (size_t)(domain.p - jid.p);
-		if (!lg_domain_unicode(&unicode, buf, domain)) {
+		if (memmem(domain.p, domain.n, "xn--", 4) &&
+		    !lg_domain_unicode(&unicode, buf, domain)) {
 			lua_pushlstring(L, jid.p, jid.n - domain.n);
 			lua_pushlstring(L, unicode.p, unicode.n);
 			lua_concat(L, 2);
@@ -150,6 +181,18 @@ static int done(lua_State *L, struct roster *u, int err)
 	return 1;
 }
 
+/* Push the first of the effects that wait. */
+static int take_waiting(lua_State *L, struct roster *u)
+{
+	lua_getiuservalue(L, 1, 1);
+	lua_rawgeti(L, -1, u->first);
+	lua_pushnil(L);
+	lua_rawseti(L, -3, u->first);
+	lua_remove(L, -2);
+	u->first++;
+	return 1;
+}
+
 /* (roster, settings, now) -> effect | nil */
 static int l_next(lua_State *L)
 {
@@ -159,19 +202,39 @@ static int l_next(lua_State *L)
 	struct lg_effect fx;
 
 	luaL_checkstack(L, 10, "effect");
-	if (u->first <= u->last) {
-		lua_getiuservalue(L, 1, 1);
-		lua_rawgeti(L, -1, u->first);
-		lua_pushnil(L);
-		lua_rawseti(L, -3, u->first);
-		u->first++;
-		return 1;
-	}
+	if (u->first <= u->last)
+		return take_waiting(L, u);
 	if (lg_roster_next(u->r, s, now, &fx))
 		push_effect(L, &fx);
 	else
 		lua_pushnil(L);
 	return 1;
+}
+
+/* (roster, settings, now, metatable of stanzas) -> stanza, domain | effect |
+ * nil: as next, but presence that a contact is told comes as a stanza */
+static int l_say(lua_State *L)
+{
+	struct roster *u = to_roster(L);
+	const struct lg_settings *s = lg_lua_roster_settings(L, 2);
+	uint64_t now = lg_lua_roster_now(L, 3);
+	struct lg_effect fx;
+
+	luaL_checktype(L, 4, LUA_TTABLE);
+	luaL_checkstack(L, 10, "effect");
+	if (u->first <= u->last)
+		return take_waiting(L, u);
+	if (!lg_roster_next(u->r, s, now, &fx)) {
+		lua_pushnil(L);
+		return 1;
+	}
+	if (fx.kind != LG_FX_PRESENCE || fx.err) {
+		push_effect(L, &fx);
+		return 1;
+	}
+	lg_lua_stanza(L, &fx, 4);
+	lg_lua_roster_domain(L, fx.contact);
+	return 2;
 }
 
 /* --------------------------------------------------------------- inputs -- */
@@ -391,7 +454,7 @@ static const luaL_Reg methods[] = {
 	{"next", l_next},	  {"stanza", l_stanza}, {"event", l_event},
 	{"load", l_load},	  {"tick", l_tick},	{"again", l_again},
 	{"settings", l_settings}, {"finish", l_finish}, {"close", l_close},
-	{NULL, NULL},
+	{"say", l_say},		  {NULL, NULL},
 };
 
 static const luaL_Reg meta[] = {

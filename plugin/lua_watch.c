@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "../sipbridge/presence.h"
+#include "address.h"
 #include "lua_bridge.h"
+#include "lua_roster.h"
+#include "settings.h"
 #include "roster.h"
 
 /* ------------------------------------------------------------- requests -- */
@@ -113,9 +116,60 @@ static int l_watches(lua_State *L)
 	return lg_lua_send(L, b, &r);
 }
 
+/* The address of one side of an event, in buf; false: it has none. */
+static bool to_jid(struct sb_str *jid, char *buf, size_t n, struct sb_str uri)
+{
+	return uri.n && lg_uri_to_jid(jid, NULL, buf, n, uri) == LG_OK;
+}
+
+/* A Lync user's state that the roster takes; false: it is for Lua. */
+static bool take_state(struct lg_roster *r, const struct lg_settings *s,
+		       const struct sb_event *ev, uint64_t now)
+{
+	char contact[LG_FULL_MAX + 1], user[LG_FULL_MAX + 1];
+	const char *at = ev->type == SB_EV_STATE && ev->user.n ?
+			 memchr(ev->user.p, '@', ev->user.n) : NULL;
+	struct sb_event own = *ev;
+	struct lg_effects fx;
+
+	if (!at || !sb_str_eq(s->host_ascii, (struct sb_str){
+			at + 1, ev->user.n - (size_t)(at + 1 - ev->user.p)}))
+		return false;
+	return to_jid(&own.contact, contact, sizeof(contact), ev->contact) &&
+	       to_jid(&own.user, user, sizeof(user), ev->user) &&
+	       lg_roster_event(r, s, &own, now, &fx) == LG_OK;
+}
+
+/* (bridge, roster, settings, now, limit) -> event | nil, taken: as next, but
+ * states of this host's users go into the roster, limit of them at most */
+static int l_feed(lua_State *L)
+{
+	struct sb_bridge *b = lg_lua_to_bridge(L);
+	struct lg_roster *r = lg_lua_roster_at(L, 2);
+	const struct lg_settings *s = lg_lua_roster_settings(L, 3);
+	uint64_t now = lg_lua_roster_now(L, 4), ms = lg_lua_now_ms();
+	lua_Integer limit = luaL_checkinteger(L, 5), n = 0;
+	struct sb_event ev;
+
+	/* An event that was taken must not be lost to a lack of room. */
+	luaL_checkstack(L, 12, "event");
+	while (n < limit && sb_next(b, &ev, ms) == 1) {
+		if (!take_state(r, s, &ev, now)) {
+			lg_lua_event(L, &ev);
+			lua_pushinteger(L, n);
+			return 2;
+		}
+		n++;
+	}
+	lua_pushnil(L);
+	lua_pushinteger(L, n);
+	return 2;
+}
+
 void lg_lua_watch_methods(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
+		{"feed", l_feed},
 		{"watch", l_watch},	  {"unwatch", l_unwatch},
 		{"presence", l_presence}, {"reject", l_reject},
 		{"watches", l_watches},	  {NULL, NULL},

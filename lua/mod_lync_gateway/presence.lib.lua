@@ -12,10 +12,12 @@ local jid_host = require "util.jid".host;
 local jid_split = require "util.jid".split;
 local new_id = require "util.id".medium;
 
+local stanza_mt = st.stanza_mt;
 local xmlns_nick = "http://jabber.org/protocol/nick";
 
 local STEP = 100;        -- effects of one turn, or fewer: h.over()
 local STEP_INPUT = 4;    -- of the turn of an input; what is left has turns of its own
+local TOGETHER = 0.01;   -- seconds in which states of Lync users are gathered
 local HELD_MAX = 10000;  -- inputs that wait for the store
 local BUSY = 0.2;        -- seconds, when the bridge takes no more
 local TROUBLE = 1;       -- seconds, after an error of ours
@@ -63,6 +65,7 @@ end
 
 local builders = {};
 
+-- Only of effects that answer an input; the others come as stanzas (roster:say).
 function builders.presence(fx)
 	local stanza = st.presence({ from = fx.user; to = fx.contact });
 	if fx.show == "unavailable" then
@@ -156,19 +159,31 @@ local function new(h, env)
 		return true;
 	end
 
-	local function next_effect()
+	-- Says what is next: false when nothing was left, "full" when the bridge takes no more.
+	local function say_next(now)
 		local fx = presence.unsaid;
 		presence.unsaid = nil;
-		return fx or roster:next(h.settings, env.time());
+		if fx then
+			return carry(fx) or "full";
+		end
+		local said, domain = roster:say(h.settings, now, stanza_mt);
+		if not said then
+			return false;
+		elseif domain then
+			h.send_to(domain, said);
+			return true;
+		end
+		return carry(said) or "full";
 	end
 
 	-- What is due, and what follows from it: seconds until the next time.
 	local function round(limit)
-		local seconds = roster:tick(h.settings, env.time());
+		local now = env.time();
+		local seconds = roster:tick(h.settings, now);
 		for _ = 1, limit do
-			local fx = next_effect();
-			if not fx then return seconds; end
-			if not carry(fx) then return BUSY; end
+			local said = say_next(now);
+			if said == "full" then return BUSY; end
+			if not said then return seconds; end
 			if h.over() then break; end
 		end
 		return 0;
@@ -204,6 +219,20 @@ local function new(h, env)
 		if env.store then
 			env.store.touch();
 		end
+	end
+
+	-- The bridge's next event, and how many states of users went into the roster before it. They are said together: one
+	-- write to each stream.
+	function presence.feed(bridge, limit)
+		if h.state.held or presence.stopped then return bridge:next(), 0; end
+		local ev, taken = bridge:feed(roster, h.settings, env.time(), limit);
+		if taken > 0 and not presence.fed then
+			presence.fed = h.timer(TOGETHER, function ()
+				presence.fed = nil;
+				presence.changed(STEP);
+			end, "presence");
+		end
+		return ev, taken;
 	end
 
 	-- ---- inputs
@@ -359,7 +388,7 @@ local function new(h, env)
 	-- reloading: the roster stays, for the module's next instance
 	function presence.stop(reloading)
 		presence.stopped = true;
-		for _, name in ipairs { "timer", "waking" } do
+		for _, name in ipairs { "timer", "waking", "fed" } do
 			if presence[name] then
 				presence[name].stop();
 				presence[name] = nil;

@@ -192,10 +192,20 @@ local function new(env)
 		end
 	end
 
+	-- The next event, and how many were taken before it: states of Lync users, which need no table of their own. Only
+	-- for a bridge that one host has for itself.
+	local function next_event(record, limit)
+		local host, bridge = next(record.hosts), record.bridge;
+		local h = bridge.feed and host and not next(record.hosts, host) and not record.closing and env.pool().hosts[host];
+		if not h then return bridge:next(), 0; end
+		return h.presence.feed(bridge, limit);
+	end
+
 	local function take(record, limit)
-		for _ = 1, limit do
-			local ev = record.bridge:next();
-			if not ev then return record.gone and "gone" or "empty"; end
+		while limit > 0 do
+			local ev, taken = next_event(record, limit);
+			limit = limit - taken - 1;
+			if not ev then return limit < 0 and "more" or record.gone and "gone" or "empty"; end
 			record.runner:run(ev);
 			if record.runner.state ~= "ready" then return "blocked"; end
 			if env.over() then break; end

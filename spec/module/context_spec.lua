@@ -35,6 +35,35 @@ describe("context", function ()
 		assert.equal(loaded, h.settings);
 	end);
 
+	describe("sends to a domain", function ()
+		local stanza, routed, takes;
+		before_each(function ()
+			stanza, routed, takes = st.presence { from = "juliet@contoso.com"; to = "romeo@fabrikam.com" }, {}, true;
+			hosts["contoso.com"].events = { fire_event = function (name, event)
+				table.insert(routed, { name, event });
+				return takes;
+			end };
+		end);
+
+		it("of another server the way that Prosody's router takes", function ()
+			h.send_to("fabrikam.com", stanza);
+			assert.same({ { "route/remote", { origin = hosts["contoso.com"]; stanza = stanza; from_host = "contoso.com";
+				to_host = "fabrikam.com" } } }, routed);
+			assert.same({}, sent);
+		end);
+
+		it("and by the router itself where nobody takes it, or it is here", function ()
+			takes = nil;
+			h.send_to("fabrikam.com", stanza);
+			assert.equal(1, #sent);
+			hosts["romeo@fabrikam.com"] = {};
+			h.send_to("fabrikam.com", stanza);
+			h.send_to("localhost", stanza);
+			assert.equal(3, #sent);
+			assert.equal(1, #routed);
+		end);
+	end);
+
 	local function stream(session)
 		hosts["contoso.com"].s2sout["fabrikam.com"] = session;
 		return h.stream("fabrikam.com") ~= nil;

@@ -10,7 +10,7 @@ local decisions = require "spec.support.decisions";
 local fakes = {};
 
 -- Methods that ask the settings, which are fakes: the real ones for them.
-local asking = { "stanza"; "event"; "next"; "tick"; "listed"; "may_address"; "outcome"; "explain" };
+local asking = { "stanza"; "event"; "next"; "say"; "tick"; "listed"; "may_address"; "outcome"; "explain" };
 local passing = { "load"; "again"; "settings"; "finish"; "dirty"; "dirty_again"; "pairs_of"; "rows"; "tally"; "counts"; "close" };
 
 local methods = {};

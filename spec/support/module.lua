@@ -335,6 +335,7 @@ function support.host(world, name, settings)
 		table.insert(h.sent, stanza);
 		if h.on_send then h.on_send(stanza); end
 	end
+	function h.send_to(_, stanza) h.send(stanza); end
 	function h.log_body() end
 	function h.is_gateway(domain) return world.pool.hosts[domain] ~= nil; end
 	function h.is_local(domain) return h.locals[domain] == true; end

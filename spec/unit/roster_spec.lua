@@ -2,6 +2,8 @@
 -- SPDX-License-Identifier: MIT
 
 local core = require "lync_gateway.core";
+local st = require "util.stanza";
+local traces = require "spec.support.traces";
 
 local now = 1790000000;
 local contact, user = "romeo@fabrikam.com", "bob@contoso.com";
@@ -45,6 +47,69 @@ describe("roster", function ()
 		assert.is_true(roster:event(settings, ev, now));
 		return drain();
 	end
+
+	describe("says presence as a stanza", function ()
+		local builders = require "spec.support.module".lib("presence").builders;
+
+		local function same(expected, got)
+			assert.is_true(st.is_stanza(got));
+			assert.equal(#expected.tags, #got.tags);
+			assert.equal(traces.xml(expected), traces.xml(got));
+			for i, tag in ipairs(got.tags) do
+				assert.is_true(st.is_stanza(tag));
+				assert.equal(expected.tags[i]:get_text(), tag:get_text());
+			end
+			assert.truthy(tostring(st.clone(got):tag("x"):up()):find("<x/></presence>", 1, true));
+		end
+
+		-- What next would have said, built by util.stanza.
+		local function said(name, given)
+			local other = core.roster(nil, now);
+			for _, r in ipairs { roster, other } do
+				r:event(settings, { type = "worker"; status = 1 }, now);
+				r:stanza(settings, { kind = "subscribe"; contact = name; user = user }, now);
+				while r:next(settings, now) do end
+				r:event(settings, { type = "watch"; watch = "active"; status = 200; contact = name; user = user }, now);
+				while r:next(settings, now) do end
+				local ev = { type = "state"; contact = name; user = user };
+				for k, v in pairs(given) do ev[k] = v; end
+				assert.is_true(r:event(settings, ev, now));
+			end
+			local fx = other:next(settings, now);
+			other:close();
+			local got, domain = roster:say(settings, now, st.stanza_mt);
+			assert.is_nil((roster:say(settings, now, st.stanza_mt)));
+			return builders.presence(fx), got, domain;
+		end
+
+		for _, presence in ipairs { "available"; "idle"; "busy"; "busy-idle"; "dnd"; "brb"; "away"; "off-work" } do
+			for _, more in ipairs { {}; { display = "Bob <1>" }; { text = "at lunch & away"; display = "Böb" } } do
+				it(presence.." "..(more.display or "")..(more.text or ""), function ()
+					more.presence = presence;
+					local expected, got, domain = said(contact, more);
+					same(expected, got);
+					assert.equal("fabrikam.com", domain);
+				end);
+			end
+		end
+
+		it("to a domain in its own letters, and unavailable", function ()
+			local expected, got, domain = said("romeo@bücher.example", { presence = "busy" });
+			same(expected, got);
+			assert.equal("romeo@bücher.example", got.attr.to);
+			assert.equal("bücher.example", domain);
+			roster:event(settings, { type = "state"; presence = "offline"; contact = "romeo@bücher.example"; user = user }, now);
+			got = roster:say(settings, now, st.stanza_mt);
+			assert.equal("unavailable", got.attr.type);
+			assert.equal(0, #got);
+		end);
+
+		it("and other effects as tables, those that wait first", function ()
+			roster:stanza(settings, { kind = "subscribe"; contact = contact; user = user }, now);
+			local fx, domain = roster:say(settings, now, st.stanza_mt);
+			assert.same({ "watch", nil }, { fx.kind, domain });
+		end);
+	end);
 
 	it("lets a contact watch a user", function ()
 		assert.same({ { to = "bridge"; kind = "watch"; contact = contact; user = user; verified = true; notes = true;
