@@ -84,7 +84,8 @@ static void notify(size_t pair)
 	int n = snprintf(body, sizeof(body), "<?xml version=\"1.0\"?>\n"
 		"<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" xmlns:ep="
 		"\"urn:ietf:params:xml:ns:pidf:status:rpid-status\" entity="
-		"\"sip:lync@%s\"><tuple id=\"0\"><status><basic>open</basic>%s</status>"
+		"\"sip:lync@%s\"><tuple id=\"0\"><status><basic>open</basic>"
+		"%s</status>"
 		"</tuple></presence>", edge.load.user_domain, edge.busy ?
 		"<ep:activities><ep:activity>busy</ep:activity>"
 		"</ep:activities>" : "");
