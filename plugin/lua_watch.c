@@ -140,7 +140,7 @@ static bool take_state(struct lg_roster *r, const struct lg_settings *s,
 	       lg_roster_event(r, s, &own, now, &fx) == LG_OK;
 }
 
-/* (bridge, roster, settings, now, limit) -> event | nil, taken: as next, but
+/* (bridge, roster, settings, now, limit) -> taken, event | nil: as next, but
  * states of this host's users go into the roster, limit of them at most */
 static int l_feed(lua_State *L)
 {
@@ -155,15 +155,14 @@ static int l_feed(lua_State *L)
 	luaL_checkstack(L, 12, "event");
 	while (n < limit && sb_next(b, &ev, ms) == 1) {
 		if (!take_state(r, s, &ev, now)) {
-			lg_lua_event(L, &ev);
 			lua_pushinteger(L, n);
+			lg_lua_event(L, &ev);
 			return 2;
 		}
 		n++;
 	}
-	lua_pushnil(L);
 	lua_pushinteger(L, n);
-	return 2;
+	return 1;
 }
 
 void lg_lua_watch_methods(lua_State *L)

@@ -221,18 +221,18 @@ local function new(h, env)
 		end
 	end
 
-	-- The bridge's next event, and how many states of users went into the roster before it. They are said together: one
+	-- How many states of users went into the roster, and the bridge's next event after them. They are said together: one
 	-- write to each stream.
 	function presence.feed(bridge, limit)
-		if h.state.held or presence.stopped then return bridge:next(), 0; end
-		local ev, taken = bridge:feed(roster, h.settings, env.time(), limit);
+		if h.state.held or presence.stopped then return 0, bridge:next(); end
+		local taken, ev = bridge:feed(roster, h.settings, env.time(), limit);
 		if taken > 0 and not presence.fed then
 			presence.fed = h.timer(TOGETHER, function ()
 				presence.fed = nil;
 				presence.changed(STEP);
 			end, "presence");
 		end
-		return ev, taken;
+		return taken, ev;
 	end
 
 	-- ---- inputs

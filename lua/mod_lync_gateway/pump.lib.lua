@@ -192,18 +192,18 @@ local function new(env)
 		end
 	end
 
-	-- The next event, and how many were taken before it: states of Lync users, which need no table of their own. Only
-	-- for a bridge that one host has for itself.
+	-- How many states of Lync users were taken, which need no table of their own, and the event after them. Only for a
+	-- bridge that one host has for itself.
 	local function next_event(record, limit)
 		local host, bridge = next(record.hosts), record.bridge;
 		local h = bridge.feed and host and not next(record.hosts, host) and not record.closing and env.pool().hosts[host];
-		if not h then return bridge:next(), 0; end
+		if not h then return 0, bridge:next(); end
 		return h.presence.feed(bridge, limit);
 	end
 
 	local function take(record, limit)
 		while limit > 0 do
-			local ev, taken = next_event(record, limit);
+			local taken, ev = next_event(record, limit);
 			limit = limit - taken - 1;
 			if not ev then return limit < 0 and "more" or record.gone and "gone" or "empty"; end
 			record.runner:run(ev);
