@@ -11,6 +11,7 @@ local check = require "spec.support.edge_check";
 local ports = require "spec.support.ports";
 local process = require "spec.support.process";
 local sip = require "spec.support.sip";
+local st = require "util.stanza";
 local words = require "spec.support.edge_words";
 
 local ROMEO, LENA = "romeo@fabrikam.com", "lena@contoso.com";
@@ -37,8 +38,9 @@ local function start()
 		wire = { notify_interval = 0.1; watch_rate = 0 };
 		domains = { { name = "contoso.com"; edge = "sip.contoso.com"; address = ports.address("edge"); port = 5061 } };
 	});
+	function w.next() return w.bridge:next(); end
 	local function pump()
-		for event in function () return w.bridge:next(); end do
+		for event in function () return w.next(); end do
 			w.loop:note("bridge", event.type .. " " .. (event.watch or event.presence or event.reason or event.text or ""));
 			table.insert(w.events, event);
 		end
@@ -274,6 +276,69 @@ describe("subscriptions on the wire", function ()
 			assert.equal(200, said.notify({ body = ""; ["Content-Type"] = false;
 				more = { { "Event", "presence" }, { "Subscription-State", "terminated;reason=timeout" } } }).status);
 			assert.equal("ended", w:event("watch").watch);
+		end);
+
+		describe("and a roster", function ()
+			local contact, now = "paris@fabrikam.com", os.time();
+			local roster, taken, plain;
+			-- Events by feed, into the roster of that host.
+			local function feed(host)
+				local settings = core.settings(host, { lync_access_edge = "sip.contoso.com"; lync_bridge_fqdn = "xmpp.contoso.com";
+					lync_partners = { ["fabrikam.com"] = { partner_type = "federated" } } });
+				plain, taken, roster = w.next, 0, core.roster(nil, now);
+				roster:event(settings, { type = "worker"; status = 1 }, now);
+				roster:stanza(settings, { kind = "subscribe"; contact = contact; user = LENA }, now);
+				while roster:next(settings, now) do end
+				function w.next()
+					local n, event = w.bridge:feed(roster, settings, now, 64);
+					taken = taken + n;
+					if event and event.type == "watch" then roster:event(settings, event, now); end
+					return event;
+				end
+				return settings;
+			end
+			after_each(function ()
+				w.next = plain;
+				roster:close();
+			end);
+
+			local function watched()
+				local said = watch(contact);
+				said.accept();
+				assert.equal(200, said.notify().status);
+				assert.equal("active", w:event("watch").watch);
+				return said;
+			end
+
+			local function ended(said)
+				local asked = dialog(said.tag, sip.get(said.request, "Call-ID"));
+				assert(w.bridge:unwatch { contact = contact; user = LENA });
+				w.loop:wait(function () return asked[1]; end, 20, "the SUBSCRIBE that ends it");
+				assert.equal(200, said.notify({ body = ""; ["Content-Type"] = false;
+					more = { { "Event", "presence" }, { "Subscription-State", "terminated;reason=timeout" } } }).status);
+				assert.equal("ended", w:event("watch").watch);
+			end
+
+			it("know of states without an event, of all else by events", function ()
+				local settings = feed("contoso.com");
+				local said = watched();
+				w.loop:wait(function () return taken == 1; end, 20, "the state");
+				assert.equal("subscribed", roster:say(settings, now, st.stanza_mt).kind);
+				local stanza, domain = roster:say(settings, now, st.stanza_mt);
+				assert.same({ "fabrikam.com"; LENA; contact; "dnd"; "Lena Berg" }, { domain; stanza.attr.from; stanza.attr.to;
+					stanza:get_child_text("show"); stanza:get_child_text("nick", "http://jabber.org/protocol/nick") });
+				ended(said);
+				assert.equal(1, taken);
+				for _, event in ipairs(w.events) do assert.not_equal("state", event.type); end
+			end);
+
+			it("know by events of users of another host", function ()
+				feed("other.example");
+				local said = watched();
+				assert.equal("busy", w:event("state").presence);
+				ended(said);
+				assert.equal(0, taken);
+			end);
 		end);
 
 		it("take a NOTIFY before the answer, and ask for notes where they are wanted", function ()
