@@ -42,10 +42,9 @@ LG_SRCS := $(filter-out $(LUA_SRCS),$(wildcard plugin/*.c))
 SB_SRCS := $(wildcard sipbridge/*.c)
 TEST_SRCS := $(filter-out test/fake_%.c test/lua_%.c,$(wildcard test/*.c))
 FUZZ_SRCS := $(wildcard fuzz/fuzz_*.c)
-LOADS := $(BUILD)/bench/edge_load $(BUILD)/bench/xmpp_load
-# What bench/bench_worker.lua and bench/bench_presence.lua start.
-WORKER_LOADS := $(BUILD)/bench/talk_load $(BUILD)/bench/publish_load $(BUILD)/bench/bare_load $(BUILD)/bench/channel_load
-BENCH_SRCS := $(filter-out bench/bench.c bench/%load.c,$(wildcard bench/*.c))
+# Partners and drivers of benchmarks, of chaos and of the wire specs at scale: programs, and what they share.
+LOADS := $(patsubst %,$(BUILD)/bench/%_load,edge xmpp talk publish bare channel)
+BENCH_SRCS := $(filter-out bench/bench.c bench/%load.c bench/%talk.c bench/%state.c,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(foreach d,plugin sipbridge test fuzz bench,$(d)/*.c $(d)/*.h))
 LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lua bench/*/*.lua conf.d/*.lua)
 
@@ -58,7 +57,7 @@ SB_LIB := $(BUILD)/sipbridge.a
 PLUGIN_LIBS = $(if $(wildcard plugin/import.c),$(XML_LIBS)) $(if $(wildcard plugin/certificate.c),-lcrypto)
 PURE_LIBS = $(PLUGIN_LIBS) $(if $(wildcard sipbridge/document*.c),$(XML_LIBS))
 
-.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build bench bench-build bench-scale \
+.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build bench bench-build bench-scale soak \
 	objects install uninstall demo clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -184,13 +183,14 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(LG_LIB) $(SB_LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
 
-# Load partners for presence at scale, of bench/scale.lua and a wire spec.
-$(BUILD)/bench/edge_load $(BUILD)/bench/talk_load $(BUILD)/bench/publish_load: $(BUILD)/obj/bench/sip_load.o
+$(BUILD)/bench/edge_load: $(call obj,bench/sip_load.c bench/edge_talk.c bench/edge_state.c bench/talk.c)
+$(BUILD)/bench/xmpp_load: $(call obj,bench/xmpp_talk.c bench/talk.c)
+$(BUILD)/bench/talk_load $(BUILD)/bench/publish_load: $(BUILD)/obj/bench/sip_load.o
 $(BUILD)/bench/channel_load: $(SB_LIB) $(LG_LIB)
 $(BUILD)/bench/bare_load: OPENSSL_LIBS = $(SOFIA_LIBS)
-$(LOADS) $(WORKER_LOADS): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/load.o
+$(LOADS): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/load.o
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OPENSSL_LIBS)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OPENSSL_LIBS) -lm
 
 # Each bench/*.c but those and bench.c is a program, and each bench/bench_*.lua.
 bench: deps ## Measure; figures and the machine's facts go to bench/results.json
@@ -202,8 +202,13 @@ bench-scale: deps ## N (100000) presence subscriptions each way through real ser
 	@$(MAKE) -j$(JOBS) all
 	@env $(SPEC_ENV) N=$(or $(N),100000) RATE=$(RATE) CC='$(CC)' CFLAGS='$(CFLAGS)' bench/run bench/results.json bench/scale.lua
 
+# What stands at the end: nothing lost, nothing grown; a line a minute until then.
+soak: deps ## An hour (T=3600 seconds) at the rate of 80,000 Lync users through real servers: losses, memory, descriptors
+	@$(MAKE) -j$(JOBS) all
+	@env $(SPEC_ENV) T=$(T) HOURS=$(HOURS) PAIRS=$(PAIRS) SPEED=$(SPEED) $(LUA) bench/soak.lua
+
 BENCHES := $(BENCH_SRCS:%.c=$(BUILD)/%)
-bench-build: all $(BENCHES) $(WORKER_LOADS)
+bench-build: all $(BENCHES)
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call obj,bench/bench.c test/value_rig.c) $(LG_LIB) $(SB_LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PURE_LIBS)

@@ -3,8 +3,8 @@
  * role of presence; for bench/scale.lua and its little sister in spec/wire.
  * SPDX-License-Identifier: MIT
  *
- * As presentity it has no state at all: its tag is made of the Call-ID, a
- * NOTIFY has the CSeq of the SUBSCRIBE that it follows. As watcher it has what
+ * As presentity it has no state at all (but for edge_state.c): its tag is made
+ * of the Call-ID, a NOTIFY has the CSeq of the SUBSCRIBE that it follows. As watcher it has what
  * a client cannot do without: the bridge's tag and the sequence numbers.
  * Its requests go over one connection of its own, answers where the request
  * came from, as Lync does it. Nothing is sent again: TLS loses nothing.
@@ -18,15 +18,15 @@
  *                               one after the other, in START seconds or later
  *   forget                      dialogs as watcher: the bridge has lost them
  *   stats
+ * and those of edge_talk.c and edge_state.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "load.h"
-#include "sip_load.h"
+#include "edge_load.h"
 
-enum { TAG = 24, ROOM = 8192, MARGIN_SHARE = 8 };
+enum { TAG = 24, ROOM = 8192, MARGIN_SHARE = 8, CSEQ_STEP = 1000 };
 
 enum { NONE, ASKED, LIVE, LEAVING };
 
@@ -65,10 +65,15 @@ static struct edge {
 
 /* ----------------------------------------------------------- presentity -- */
 
-/* Route entries as Lync signs them (lync-sip.md 1.6): the Edge's with a key
- * that few differ in, the pool's with the user's connection. */
-static int routes(char *to, size_t n, const char *head, uint32_t dialog,
-		  uint32_t user, bool pool_first)
+const char *edge_fqdn(void)
+{
+	return edge.fqdn;
+}
+
+/* The Edge's with a key that few differ in, the pool's with the user's
+ * connection. */
+int edge_routes(char *to, size_t n, const char *head, uint32_t dialog,
+		uint32_t user, bool pool_first)
 {
 	char edge_route[700], pool[400], key[401];
 
@@ -94,8 +99,7 @@ static void put(struct load_conn *c, int n, size_t size)
 	load_write(c, edge.text, (size_t)n);
 }
 
-/* Where requests of ours go. */
-static struct load_conn *standing(void)
+struct load_conn *edge_link(void)
 {
 	struct load_conn *c = edge.bridge;
 
@@ -104,7 +108,7 @@ static struct load_conn *standing(void)
 
 /* status line and what is taken from the request; returns its length */
 static int answer_head(const struct sip_message *m, const char *status,
-		       uint32_t tag)
+		       const char *tag)
 {
 	int n = snprintf(edge.text, ROOM, "SIP/2.0 %s\r\n", status);
 
@@ -114,20 +118,56 @@ static int answer_head(const struct sip_message *m, const char *status,
 	n += snprintf(edge.text + n, ROOM - (size_t)n, "From: %.*s\r\n"
 		      "To: %.*s", m->from.n, m->from.p, m->to.n, m->to.p);
 	if (tag)
-		n += snprintf(edge.text + n, ROOM - (size_t)n, ";tag=%08X",
-			      tag);
+		n += snprintf(edge.text + n, ROOM - (size_t)n, ";tag=%s", tag);
 	return n + snprintf(edge.text + n, ROOM - (size_t)n, "\r\nCall-ID: %.*s"
 			    "\r\nCSeq: %.*s\r\n", m->call_id.n, m->call_id.p,
 			    m->cseq.n, m->cseq.p);
 }
 
+void edge_answer(struct load_conn *c, const struct sip_message *m,
+		 const char *status, const char *tag, const char *more,
+		 const char *body)
+{
+	char user[600] = "";
+	int n = answer_head(m, status, tag);
+
+	if (body) { /* it makes a dialog */
+		for (int i = 0; i < m->route_n; i++)
+			n += snprintf(edge.text + n, ROOM, "%.*s\r\n",
+				      m->route[i].n, m->route[i].p);
+		snprintf(user, sizeof(user), "Contact: <sip:pool1.%s:5061;"
+			 "transport=tls>\r\nContent-Type: application/sdp\r\n",
+			 edge.load.user_domain);
+	}
+	n += snprintf(edge.text + n, ROOM, "%s%sServer: RTC/5.0\r\n"
+		      "Content-Length: %zu\r\n\r\n%s", more, user,
+		      body ? strlen(body) : 0, body ? body : "");
+	put(c, n, sizeof(edge.text));
+}
+
 static void answer(struct load_conn *c, const struct sip_message *m)
 {
-	int n = answer_head(m, "200 OK", 0);
+	edge_answer(c, m, "200 OK", NULL, "", NULL);
+}
 
-	n += snprintf(edge.text + n, ROOM, "Server: RTC/5.0\r\n"
-		      "Content-Length: 0\r\n\r\n");
-	put(c, n, ROOM);
+/* "name@domain" of a header. */
+static void name_of(char name[LOAD_NAME_MAX], struct sip_span s)
+{
+	const char *p = memmem(s.p, (size_t)s.n, "sip:", 4);
+	int n = 0;
+
+	for (p = p ? p + 4 : s.p; p + n < s.p + s.n && !strchr(">;", p[n]);)
+		n++;
+	snprintf(name, LOAD_NAME_MAX, "%.*s", n, p);
+}
+
+size_t edge_pair(const struct sip_message *m)
+{
+	char contact[LOAD_NAME_MAX], user[LOAD_NAME_MAX];
+
+	name_of(contact, m->from);
+	name_of(user, m->to);
+	return load_pair(&edge.load, contact, user);
 }
 
 /* A grant after which the bridge refreshes when its turn has come. */
@@ -141,11 +181,15 @@ static long spread(void)
 	return (long)(wait * MARGIN_SHARE / (MARGIN_SHARE - 1));
 }
 
-static void notify(const struct sip_message *m, uint32_t tag, long expires)
+static const char *const words[] = {"", "away", "busy"};
+
+void edge_notify(const struct sip_message *m, uint32_t cseq, long expires,
+		 unsigned presence)
 {
+	uint32_t tag = sip_hash(m->call_id, 2166136261u);
 	struct sip_span to = m->from, from = m->to, uri = m->contact;
 	const char *end = memchr(from.p, ';', (size_t)from.n);
-	char body[600], state[64];
+	char body[800], state[64];
 	int n, body_n = 0;
 
 	if (end && memchr(from.p, '>', (size_t)from.n) < (void *)end)
@@ -157,36 +201,42 @@ static void notify(const struct sip_message *m, uint32_t tag, long expires)
 	if (expires)
 		body_n = snprintf(body, sizeof(body),
 			"<?xml version=\"1.0\"?>\n<presence xmlns=\"urn:ietf:"
-			"params:xml:ns:pidf\" entity=\"sip:lync@%s\"><tuple id="
-			"\"0\"><status><basic>open</basic></status></tuple>"
-			"</presence>",
-			edge.load.user_domain);
+			"params:xml:ns:pidf\" xmlns:ep=\"urn:ietf:params:xml:"
+			"ns:pidf:status:rpid-status\" entity=\"sip:lync@%s\">"
+			"<tuple id=\"0\"><status><basic>open</basic>"
+			"<ep:activities><ep:activity>%s</ep:activity>"
+			"</ep:activities></status></tuple></presence>",
+			edge.load.user_domain, words[presence]);
 	n = snprintf(edge.text, sizeof(edge.text), "NOTIFY %.*s SIP/2.0\r\n"
 		"Via: SIP/2.0/TLS %s:5061;branch=z9hG4bKn%zx\r\nMax-Forwards: "
 		"68\r\nFrom: %.*s;tag=%08X\r\nTo: %.*s\r\nCall-ID: %.*s\r\n"
-		"CSeq: %d NOTIFY\r\nContact: <sip:pool1.%s:5061;transport=tls>"
+		"CSeq: %u NOTIFY\r\nContact: <sip:pool1.%s:5061;transport=tls>"
 		"\r\nEvent: presence\r\nSubscription-State: %s\r\n"
 		"%sContent-Length: %d\r\n\r\n%.*s",
 		uri.n, uri.p, edge.fqdn, ++edge.branch, from.n, from.p, tag,
-		to.n, to.p, m->call_id.n, m->call_id.p, atoi(m->cseq.p),
+		to.n, to.p, m->call_id.n, m->call_id.p, cseq,
 		edge.load.user_domain, state,
 		body_n ? "Content-Type: application/pidf+xml\r\n" : "", body_n,
 		body_n, body);
-	put(standing(), n, sizeof(edge.text));
+	put(edge_link(), n, sizeof(edge.text));
 	edge.n.told++;
 }
 
 static void subscribed(struct load_conn *c, const struct sip_message *m)
 {
-	uint32_t tag = sip_hash(m->call_id, 2166136261u);
 	uint32_t user = sip_hash(m->to, 1) % (uint32_t)edge.load.users;
 	bool first = sip_tag_of(m->to).n == 0;
 	long expires = !m->expires ? 0 : edge.spread_rate > 0 && first ?
 		       spread() : edge.grant;
-	int n = answer_head(m, "200 OK", first ? tag : 0);
+	uint32_t tag = sip_hash(m->call_id, 2166136261u);
+	char text[16];
+	int n;
+
+	snprintf(text, sizeof(text), "%08X", tag);
+	n = answer_head(m, "200 OK", first ? text : NULL);
 
 	if (first)
-		n += routes(edge.text + n, ROOM, "Record-Route", tag, user,
+		n += edge_routes(edge.text + n, ROOM, "Record-Route", tag, user,
 			    true);
 	for (int i = 0; first && i < m->route_n; i++)
 		n += snprintf(edge.text + n, ROOM, "%.*s\r\n", m->route[i].n,
@@ -202,7 +252,8 @@ static void subscribed(struct load_conn *c, const struct sip_message *m)
 		edge.n.refreshed++;
 	else
 		edge.n.left++;
-	notify(m, tag, expires);
+	edge_notify(m, (uint32_t)atol(m->cseq.p) * CSEQ_STEP, expires, 0);
+	edge_state_subscribed(m);
 }
 
 /* -------------------------------------------------------------- watcher -- */
@@ -221,7 +272,7 @@ static void subscribe(size_t i, long expires)
 	if (d->tag[0])
 		snprintf(tag, sizeof(tag), ";tag=%s", d->tag);
 	else
-		routes(rr, sizeof(rr), "Record-Route", load_mix(v), u, false);
+		edge_routes(rr, sizeof(rr), "Record-Route", load_mix(v), u, false);
 	n = snprintf(edge.text, sizeof(edge.text), "SUBSCRIBE sip:%s SIP/2.0"
 		"\r\n%sVia: SIP/2.0/TLS %s:5061;branch=z9hG4bKs%zx\r\n"
 		"Max-Forwards: 67\r\nFrom: \"Firstname Lastname\"<sip:%s>;"
@@ -288,6 +339,7 @@ static void heard(struct load_conn *c, const struct sip_message *m)
 	else
 		set(d, d->state, sip_has(m->body, ">open<") ||
 				 sip_has(m->body, "<availability>3500<"));
+	edge_state_heard((size_t)(d - edge.dialogs), m);
 }
 
 static void learn(struct dialog *d, const struct sip_message *m)
@@ -309,7 +361,7 @@ static void answered(const struct sip_message *m)
 	int status = atoi(m->line.p + 8);
 	struct dialog *d;
 
-	if (status < 200)
+	if (status < 200 || edge_talk_response(m))
 		return;
 	if (status != 200)
 		edge.status = status;
@@ -342,7 +394,7 @@ static void take(struct load_conn *c, const struct sip_message *m)
 		subscribed(c, m);
 	else if (m->line.n > 7 && !memcmp(m->line.p, "NOTIFY ", 7))
 		heard(c, m);
-	else
+	else if (!edge_talk_request(c, m))
 		answer(c, m); /* OPTIONS */
 }
 
@@ -399,7 +451,7 @@ static void connect_bridge(void)
 		edge.bridge = NULL;
 }
 
-static bool ready(void)
+bool edge_ready(void)
 {
 	return edge.bridge && !load_slow(edge.bridge);
 }
@@ -410,22 +462,24 @@ static void on_tick(struct load *l)
 
 	if (!edge.bridge && edge.to[0] && l->now >= edge.again)
 		connect_bridge();
-	while (ready() && load_work_take(&edge.watch, l, edge.n.asked -
+	while (edge_ready() && load_work_take(&edge.watch, l, edge.n.asked -
 					 edge.n.answered, &i)) {
 		gone(&edge.dialogs[i]);
 		set(&edge.dialogs[i], ASKED, false);
 		subscribe(i, 28800);
 	}
-	while (ready() && load_work_take(&edge.refresh, l, edge.n.asked -
+	while (edge_ready() && load_work_take(&edge.refresh, l, edge.n.asked -
 					 edge.n.answered, &i))
 		if (edge.dialogs[i].state == LIVE)
 			subscribe(i, 28800);
-	while (ready() && load_work_take(&edge.leave, l, edge.n.asked -
+	while (edge_ready() && load_work_take(&edge.leave, l, edge.n.asked -
 					 edge.n.answered, &i))
 		if (edge.dialogs[i].state == LIVE) {
 			set(&edge.dialogs[i], LEAVING, false);
 			subscribe(i, 0);
 		}
+	edge_talk_tick(l);
+	edge_state_tick(l);
 }
 
 /* ------------------------------------------------------------- commands -- */
@@ -477,7 +531,8 @@ static void on_command(struct load *l, struct load_conn *c, const char *line)
 		forget();
 	else if (!strcmp(line, "stats"))
 		stats(c);
-	else
+	else if (!edge_talk_command(l, c, line) &&
+		 !edge_state_command(l, c, line))
 		load_die("no command: %s", line);
 }
 
@@ -497,6 +552,8 @@ int main(int argc, char **argv)
 	edge.dialogs = calloc(l->pairs, sizeof(*edge.dialogs));
 	if (!edge.dialogs)
 		load_die("no memory");
+	edge_talk_start(l);
+	edge_state_start(l, !strcmp(load_option(argv + 1, "keep", "0"), "1"));
 	load_listen(l, load_option(argv, "listen", NULL), accepted);
 	load_run(l);
 	return 0;

@@ -124,13 +124,19 @@ function Rig:rss()
 	return { prosody = a; worker = b; both = a + b };
 end
 
+--- Seconds of processor that each process has used: { prosody, worker, edge, xmpp }.
+function Rig:processor()
+	local result = {};
+	for name, pid in pairs(self:pids()) do result[name] = cpu(pid); end
+	return result;
+end
+
 --- Calls fn, and says how many cores each process used meanwhile, and how many seconds it took.
 function Rig:busy(fn)
-	local pids, before, start = self:pids(), {}, self.loop:now();
-	for name, pid in pairs(pids) do before[name] = cpu(pid); end
+	local before, start = self:processor(), self.loop:now();
 	fn();
 	local seconds, cores = self.loop:now() - start, {};
-	for name, pid in pairs(pids) do cores[name] = (cpu(pid) - before[name]) / seconds; end
+	for name, used in pairs(self:processor()) do cores[name] = (used - before[name]) / seconds; end
 	cores.both = cores.prosody + cores.worker;
 	return cores, seconds;
 end
@@ -222,7 +228,7 @@ local function start_loads(self)
 	for i = 0, self.partners - 1 do names[#names + 1] = ("p%d.fed.example"):format(i); end
 	self.edge = start_load(self, "edge", ports.address("edge"), { listen = ports.address("edge"); port = 5061;
 		cert = self.ca:issue("edge", { names = { "sip.contoso.com" } }); "listen="..ports.address("edge")..":5061";
-		"fqdn=sip.contoso.com"; "bridge_fqdn=xmpp.contoso.com" });
+		"fqdn=sip.contoso.com"; "bridge_fqdn=xmpp.contoso.com"; self.keep and "keep=1" or "keep=0" });
 	self.xmpp = start_load(self, "xmpp", ports.address("partner"), { listen = ports.address("partner"); port = 5269;
 		cert = self.ca:issue("partners", { names = names }); "listen="..ports.address("partner")..":5269" });
 end
@@ -260,10 +266,12 @@ function Rig:describe()
 end
 
 --- options: pairs; watch_rate (lync_bridge_wire, 0: any), notify_interval, window (how many subscriptions wait for an
---- answer, each way), on_progress, global (raw Lua), modules (of the gateway).
+--- answer, each way), on_progress, global (raw Lua), modules (of the gateway), keep (the Edge keeps what changes of
+--- presence need).
 function Rig.new(options)
 	local self = setmetatable({ loop = Loop.new(), pairs = options.pairs, window = options.window or 400,
-		watch_rate = options.watch_rate or 0, notify_interval = options.notify_interval or 5, global = options.global, modules = options.modules,
+		watch_rate = options.watch_rate or 0, notify_interval = options.notify_interval or 5, global = options.global,
+		modules = options.modules, keep = options.keep,
 		partners = math.max(2, math.ceil(options.pairs / PER_PARTNER)), on_progress = options.on_progress,
 		build = os.getenv("LG_BUILD") or "build" }, Rig);
 	local ok, err = xpcall(function ()

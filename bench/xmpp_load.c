@@ -14,13 +14,14 @@
  *   show FROM TO RATE           the contacts' presence
  *   reset                       what the pairs were told
  *   stats
+ * and those of xmpp_talk.c.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "load.h"
+#include "xmpp_load.h"
 
 enum { TEXT = 2048 };
 
@@ -46,12 +47,6 @@ static struct xmpp {
 	struct count n;
 	char error[256];
 } xmpp;
-
-struct element {
-	const char *p;
-	size_t n, head; /* head: up to the first ">" */
-	char name[32], type[24], from[LOAD_NAME_MAX], to[LOAD_NAME_MAX];
-};
 
 /* -------------------------------------------------------------- reading -- */
 
@@ -118,7 +113,7 @@ static bool read_element(struct element *e, const char *p, const char *end)
 	return true;
 }
 
-static bool holds(const struct element *e, const char *what)
+bool xmpp_holds(const struct element *e, const char *what)
 {
 	return memmem(e->p, e->n, what, strlen(what));
 }
@@ -134,18 +129,24 @@ static size_t partner_of(const char *address)
 	return n < xmpp.load.partners ? n : LOAD_NOBODY;
 }
 
+struct load_conn *xmpp_stream(const char *contact)
+{
+	size_t partner = partner_of(contact);
+	struct load_conn *c = partner == LOAD_NOBODY ? NULL :
+			      xmpp.out[partner];
+
+	if (!c || c->step != UP)
+		load_die("no stream for %s", contact);
+	return c;
+}
+
 /* From a contact to a user; the other way only against one of our own kind,
  * which shows how fast we are. */
 static void say(const char *contact, const char *user, const char *type)
 {
-	size_t partner = partner_of(contact);
-	struct load_conn *c;
+	struct load_conn *c = xmpp_stream(partner_of(contact) == LOAD_NOBODY ?
+					  user : contact);
 
-	if (partner == LOAD_NOBODY)
-		partner = partner_of(user);
-	c = partner == LOAD_NOBODY ? NULL : xmpp.out[partner];
-	if (!c || c->step != UP)
-		load_die("no stream for %s", contact);
 	if (type)
 		load_say(c, "<presence type='%s' from='%s' to='%s'/>", type,
 			 contact, user);
@@ -183,8 +184,13 @@ static void unmark(const struct element *e, uint8_t bit, size_t *n)
 
 static void presence(const struct element *e)
 {
-	if (!e->type[0])
+	if (!e->type[0]) {
+		size_t i = load_pair(&xmpp.load, e->to, e->from);
+
 		mark(e, AVAILABLE, &xmpp.n.available);
+		if (i != LOAD_NOBODY)
+			xmpp_talk_presence(i, e);
+	}
 	else if (!strcmp(e->type, "unavailable")) {
 		xmpp.n.unavailable++;
 		unmark(e, AVAILABLE, &xmpp.n.available);
@@ -218,6 +224,8 @@ static void stanza(struct load_conn *c, const struct element *e)
 	xmpp.n.stanzas++;
 	if (!strcmp(e->name, "presence"))
 		presence(e);
+	else if (!strcmp(e->name, "message"))
+		xmpp_talk_message(&xmpp.load, e);
 	else if (!strcmp(e->name, "iq") && !strcmp(e->type, "get")) {
 		attribute(id, sizeof(id), e, "id");
 		c = xmpp.out[partner_of(e->to)];
@@ -269,12 +277,12 @@ static void authenticate(struct load_conn *c)
 static void take_out(struct load_conn *c, const struct element *e)
 {
 	if (!strcmp(e->name, "stream:features")) {
-		if (c->step == OPENING && holds(e, "<starttls")) {
+		if (c->step == OPENING && xmpp_holds(e, "<starttls")) {
 			load_say(c, "<starttls xmlns='urn:ietf:params:xml:ns:"
 				 "xmpp-tls'/>");
 			c->step = STARTING;
 		}
-		else if (c->step == OPENING_TLS && holds(e, "EXTERNAL"))
+		else if (c->step == OPENING_TLS && xmpp_holds(e, "EXTERNAL"))
 			authenticate(c);
 		else if (c->step == OPENING_LAST) {
 			c->step = UP;
@@ -380,7 +388,7 @@ static void connect_out(size_t i)
 
 /* ------------------------------------------------------------------ work -- */
 
-static bool ready(void)
+bool xmpp_ready(void)
 {
 	for (size_t i = 0; i < xmpp.load.partners; i++)
 		if (!xmpp.out[i] || xmpp.out[i]->step != UP ||
@@ -396,7 +404,7 @@ static void work(struct load_work *w, size_t unanswered, const char *type)
 	struct load *l = &xmpp.load;
 	size_t i;
 
-	while (ready() && load_work_take(w, l, unanswered, &i)) {
+	while (xmpp_ready() && load_work_take(w, l, unanswered, &i)) {
 		load_user(l, user, load_user_of(l, i));
 		load_contact(l, contact, load_contact_of(l, i));
 		say(contact, user, type);
@@ -416,6 +424,7 @@ static void on_tick(struct load *l)
 	work(&xmpp.unsubscribe, 0, "unsubscribe");
 	work(&xmpp.deny, 0, "unsubscribed");
 	work(&xmpp.show, 0, NULL);
+	xmpp_talk_tick(l);
 }
 
 static void stats(struct load_conn *c)
@@ -451,7 +460,8 @@ static void on_command(struct load *l, struct load_conn *c, const char *line)
 				return;
 			}
 	}
-	if (sscanf(line, "gateway %63s %63s", xmpp.to, xmpp.from) == 2)
+	if (sscanf(line, "gateway %63s %63s", xmpp.to, xmpp.from) == 2 ||
+	    xmpp_talk_command(l, c, line))
 		return;
 	if (!strcmp(line, "reset")) {
 		memset(xmpp.pairs, 0, l->pairs);
@@ -480,6 +490,7 @@ int main(int argc, char **argv)
 		strtoul(load_option(argv, "window", "400"), NULL, 10);
 	if (!xmpp.out || !xmpp.again || !xmpp.pairs)
 		load_die("no memory");
+	xmpp_talk_start(l);
 	load_listen(l, load_option(argv, "listen", NULL), accepted);
 	load_run(l);
 	return 0;
