@@ -152,6 +152,8 @@ void lg_lua_event(lua_State *L, const struct sb_event *ev)
 					ev->watch == SB_WATCH_FAILING))
 		set_condition(L, ev);
 	lg_lua_watch_event(L, ev);
+	if (ev->type == SB_EV_REFUSED && ev->pending)
+		set_integer(L, "refused", ev->pending);
 	if (ev->type == SB_EV_SESSION || ev->type == SB_EV_WATCH_ROW) {
 		set_integer(L, "age_ms", (lua_Integer)ev->age_ms);
 		set_integer(L, "idle_ms", (lua_Integer)ev->idle_ms);

@@ -19,6 +19,7 @@ enum {
 	IN_MAX = 256 << 10,	/* holds more than one frame of any size */
 	OUT_FIRST = 4 << 10,
 	OUT_KEEP = 64 << 10,	/* more is given back when it is empty */
+	OUTCOME_MAX = 16 << 10,	/* bytes: an event without text */
 	OUT_RESERVE = 4 << 10,	/* beyond SB_CHANNEL_OUT_MAX: for pings,
 				   hello, shutdown */
 };
@@ -119,19 +120,28 @@ static int room(char **to, struct sb_channel *c, size_t n, size_t max)
 	return r;
 }
 
+static size_t most(enum sb_frame_kind kind, const void *what)
+{
+	const struct sb_event *ev = what;
+
+	if (kind == SB_FRAME_EVENT && ev->type == SB_EV_OUTCOME)
+		return SB_CHANNEL_OUT_MAX +
+		       (size_t)SB_INFLIGHT_MAX * OUTCOME_MAX;
+	/* Settings are large: they would take the room of the next ping. */
+	if (kind == SB_FRAME_REQUEST || kind == SB_FRAME_EVENT ||
+	    kind == SB_FRAME_CONFIG)
+		return SB_CHANNEL_OUT_MAX;
+	return SB_CHANNEL_OUT_MAX + OUT_RESERVE;
+}
+
 static int put(struct sb_channel *c, enum sb_frame_kind kind, const void *what)
 {
-	size_t n = sb_frame_encode(NULL, kind, what);
-	size_t max = SB_CHANNEL_OUT_MAX;
+	size_t n = sb_frame_encode(NULL, kind, what), max = most(kind, what);
 	char *to;
 	int r;
 
 	if (n > SB_FRAME_HEAD + SB_FRAME_MAX)
 		return SB_ETOOBIG;
-	/* Settings are large: they would take the room of the next ping. */
-	if (kind != SB_FRAME_REQUEST && kind != SB_FRAME_EVENT &&
-	    kind != SB_FRAME_CONFIG)
-		max += OUT_RESERVE;
 	r = room(&to, c, n, max);
 	if (r != SB_OK)
 		return r;

@@ -10,7 +10,8 @@
  *          SB_EPROTO: both sides come from one build (the first frame each way
  *          is a hello with the build's version).
  * Limits:  SB_FRAME_MAX per frame; the out buffer holds at most
- *          SB_CHANNEL_OUT_MAX bytes, then SB_EFULL.
+ *          SB_CHANNEL_OUT_MAX bytes, then SB_EFULL. Outcomes are taken beyond
+ *          it: there is one for each message, SB_INFLIGHT_MAX in all.
  * Errors:  SB_EPROTO is final: the worker exits, the client restarts it.
  * Thread:  the caller's.
  */

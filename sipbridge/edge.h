@@ -25,10 +25,14 @@
 #define SB_EDGE_SILENCES 3     /* time-outs in a row: the link is reset */
 #define SB_EDGE_FORK_MS 32000  /* further 2xx of an INVITE are expected */
 #define SB_EDGE_ACK_MS 32000   /* then the ACK of our 2xx will not come */
+#define SB_EDGE_RETRY_AFTER "10" /* seconds, in each 503 of its own */
 
 struct sb_edge;
 
 struct sb_edge_hooks {
+	/* Is there room for what it causes? No: it is answered 503 with
+	 * Retry-After, and hooks.request does not hear of it. */
+	bool (*admit)(void *arg, const struct sb_sip_in *m);
 	void (*request)(void *arg, uint64_t txn, const struct sb_sip_in *m);
 	void (*ack)(void *arg, uint64_t txn, bool timeout);
 	void (*cancel)(void *arg, uint64_t txn);

@@ -6,6 +6,8 @@
  */
 #include "session_priv.h"
 
+enum { FIRE_MAX = 1000 }; /* in one go; the rest in the next */
+
 #define OWNER(t, type) \
 	((struct type *)(void *)((char *)(t) - offsetof(struct type, t)))
 
@@ -95,7 +97,10 @@ void sb_timers_fire(struct sb_sessions *s)
 {
 	struct sb_timer *t;
 
-	while ((t = sb_wheel_pop(&s->wheel, s->now))) {
+	for (int n = 0; n < FIRE_MAX; n++) {
+		t = sb_wheel_pop(&s->wheel, s->now);
+		if (!t)
+			return;
 		switch ((enum sb_timer_kind)t->kind) {
 		case SB_T_CONV:
 			conv_fires(s, OWNER(t, sb_conv));

@@ -279,7 +279,8 @@ struct sb_event {
 	uint64_t idle_ms;	/* SESSION: since last used; WATCH_ROW: since
 				   the last NOTIFY */
 	uint32_t pending;	/* SESSION: messages queued; WATCH_ROW: seconds
-				   until refresh or expiry */
+				   until refresh or expiry; REFUSED: how many,
+				   0: one */
 };
 
 /* --------------------------------------------------------------- calls -- */

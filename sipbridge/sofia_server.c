@@ -100,6 +100,9 @@ static void answer(struct sb_edge *e, nta_incoming_t *irq, int status, int diag,
 	};
 	msg_t *msg;
 
+	if (status == 503)
+		out.extra[out.extra_n++] = (struct sb_header){
+			"Retry-After", SB_STR(SB_EDGE_RETRY_AFTER)};
 	if (sb_sofia_response(&msg, irq, &e->self, &out) == SB_OK)
 		nta_incoming_mreply(irq, msg);
 	nta_incoming_destroy(irq);
@@ -345,13 +348,17 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 		       "P-Asserted-Identity is of another domain");
 		return 0;
 	}
+	in.domain = d->name;
+	if (!e->hooks.admit(e->arg, &in)) {
+		answer(e, irq, 503, 1007, "Too busy to take more requests");
+		return 0;
+	}
 	t = txn_new(e, irq);
 	if (!t) {
 		refuse(e, irq, d->name, 503, 1007, "overload",
 		       "Too many requests without an answer");
 		return 0;
 	}
-	in.domain = d->name;
 	if (method == sip_method_invite) {
 		t->invite = true;
 		nta_incoming_bind(irq, on_cancel, t);

@@ -7,7 +7,8 @@
 
 enum {
 	KEEP_MS = 2000, /* an empty domain: its pace must not be forgotten */
-	FULL_MS = 100,	/* the Edge takes no more: then look again */
+	FULL_MS = 100,	/* the Edge takes no more, or the plugin: then look
+			   again */
 	SLICE = 50	/* of a second; the loop does not look each ms */
 };
 
@@ -113,11 +114,20 @@ static void queue_again(struct sb_watches *w, struct sb_watch_domain *d,
 	w->waiting++;
 }
 
+/* Each makes two events or more. Begun while the plugin is behind, they would
+ * keep those of others waiting: Lync's own SUBSCRIBEs above all, which are
+ * answered 504 when it takes too long. */
+static bool slow(const struct sb_watches *w)
+{
+	return w->ops->slow && w->ops->slow(w->arg);
+}
+
 void sb_queue_run(struct sb_watches *w, struct sb_watch_domain *d)
 {
 	while (d->head) {
 		struct sb_watch *x = (struct sb_watch *)d->head;
-		uint32_t wait = sb_pace_take(&d->pace, w->now);
+		uint32_t wait = slow(w) ? FULL_MS :
+				sb_pace_take(&d->pace, w->now);
 
 		if (wait) {
 			sb_wheel_set(&w->wheel, &d->t, w->now + wait);

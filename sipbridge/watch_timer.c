@@ -8,7 +8,10 @@
 #define OWNER(timer, type) \
 	((struct type *)(void *)((char *)(timer) - offsetof(struct type, t)))
 
-enum { RENEW_MS = 10000 };
+enum {
+	RENEW_MS = 10000,
+	FIRE_MAX = 1000 /* in one go; the rest in the next */
+};
 
 static uint64_t min(uint64_t a, uint64_t b)
 {
@@ -115,7 +118,10 @@ void sb_watches_fire(struct sb_watches *w)
 {
 	struct sb_timer *t;
 
-	while ((t = sb_wheel_pop(&w->wheel, w->now))) {
+	for (int n = 0; n < FIRE_MAX; n++) {
+		t = sb_wheel_pop(&w->wheel, w->now);
+		if (!t)
+			return;
 		switch ((enum sb_watch_timer_kind)t->kind) {
 		case SB_WT_WATCH:
 			watch_fires(w, (struct sb_watch *)

@@ -145,6 +145,9 @@ struct sb_wire_ops {
 	void (*event)(void *arg, const struct sb_event *ev);
 	/* n random bytes. */
 	void (*random)(void *arg, void *buf, size_t n);
+	/* The plugin has more events before it than it takes at once: what
+	 * nobody waits for and would make more of them waits. NULL: never. */
+	bool (*slow)(void *arg);
 };
 
 #endif

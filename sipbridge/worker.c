@@ -29,7 +29,15 @@
 #define STACK_BYTES (32u << 20) /* Sofia parses list headers recursively */
 #define GOODBYE_MS 2000		/* for the answers to BYE */
 #define FRAMES_PER_WAKE 256	/* then SIP has its turn */
-#define BEHIND_BYTES (1u << 20) /* of events: Prosody is to read first */
+
+/* Bytes of events that Prosody has not read. One that finds no room ends the
+ * worker; so, the more there are, the less is done that makes others. */
+#define SLOW_BYTES (256u << 10)		    /* no new subscription of ours */
+#define BEHIND_BYTES (1u << 20)		    /* nor requests of Prosody's */
+#define BUSY_BYTES (SB_CHANNEL_OUT_MAX / 2) /* nor new ones of Lync */
+#define FULL_BYTES (SB_CHANNEL_OUT_MAX / 4 * 3) /* nor what is not owed */
+#define BUSY_LOG_MS 10000 /* between two lines about it */
+#define FULL_LOOK_MS 50
 
 struct worker {
 	struct sb_channel *channel;
@@ -39,6 +47,9 @@ struct worker {
 	struct sb_config *cfg;
 	uint64_t end_ms; /* 0: no end in sight */
 	bool more;	 /* frames were left for the next turn */
+	/* since it was told last */
+	unsigned int refused, dropped; /* requests of Lync; events */
+	uint64_t told_ms;
 	int status;
 };
 
@@ -48,12 +59,29 @@ static void end(struct worker *w, int status)
 	sb_edge_stop(w->edge);
 }
 
+static bool above(const struct worker *w, size_t bytes)
+{
+	return sb_channel_pending(w->channel) > bytes;
+}
+
+/* Nothing goes wrong without it. */
+static bool not_owed(const struct sb_event *ev)
+{
+	return ev->type == SB_EV_LOG || ev->type == SB_EV_REFUSED ||
+	       ev->type == SB_EV_TYPING || ev->type == SB_EV_ENDED;
+}
+
 static void put_event(void *arg, const struct sb_event *ev)
 {
 	struct worker *w = arg;
-	int err = sb_channel_put_event(w->channel, ev);
 	struct sb_event bare;
+	int err;
 
+	if (not_owed(ev) && above(w, FULL_BYTES)) {
+		w->dropped++;
+		return;
+	}
+	err = sb_channel_put_event(w->channel, ev);
 	if (err == SB_EINVAL || err == SB_ETOOBIG || err == SB_EBADTEXT) {
 		/* a text that may not cross: what remains still tells the
 		 * fate (an offer or a message without answer gets 504) */
@@ -69,11 +97,8 @@ static void put_event(void *arg, const struct sb_event *ev)
 					       "cross the channel")};
 		err = sb_channel_put_event(w->channel, &bare);
 	}
-	/* A lost line harms nobody; strangers can cause more of them than a
-	 * slow Prosody takes. */
-	if (err == SB_EFULL
-	    && (ev->type == SB_EV_LOG || ev->type == SB_EV_REFUSED))
-		return;
+	if (err == SB_EFULL && w->end_ms)
+		return; /* Prosody does not listen any more */
 	/* An event that is lost breaks a promise; a new worker keeps it. */
 	if (err)
 		end(w, 1);
@@ -125,12 +150,18 @@ static void wire_random(void *arg, void *buf, size_t n)
 	}
 }
 
+static bool wire_slow(void *arg)
+{
+	return above(arg, SLOW_BYTES);
+}
+
 static const struct sb_wire_ops wire_ops = {
 	.request = wire_request,
 	.cancel = wire_cancel,
 	.respond = wire_respond,
 	.event = put_event,
 	.random = wire_random,
+	.slow = wire_slow,
 };
 
 /* The first settings make the engines, later ones change them in place. */
@@ -291,11 +322,11 @@ static void take_frame(struct worker *w, const struct sb_frame *f)
 	}
 }
 
-/* Each request may make an event, and one that finds no room ends the worker:
- * then Prosody's wait in the channel, and it hears that the channel is full. */
+/* Then Prosody's requests wait in the channel, and it hears that the channel is
+ * full. */
 static bool behind(const struct worker *w)
 {
-	return sb_channel_pending(w->channel) > BEHIND_BYTES;
+	return above(w, BEHIND_BYTES);
 }
 
 static void take_frames(struct worker *w)
@@ -354,6 +385,27 @@ static uint32_t tick_engines(struct worker *w, uint64_t now_ms)
 	return a < b ? a : b;
 }
 
+/* How many were refused, as soon as there is one, then from time to time. */
+static void tell_busy(struct worker *w, uint64_t now_ms)
+{
+	struct sb_event ev = {
+		.type = SB_EV_REFUSED, .status = 503, .local = true,
+		.token = SB_STR("prosody-busy"), .pending = w->refused,
+	};
+	char reason[200];
+
+	if ((!w->refused && !w->dropped) || above(w, FULL_BYTES) ||
+	    (w->told_ms && now_ms - w->told_ms < BUSY_LOG_MS))
+		return;
+	snprintf(reason, sizeof(reason), "Prosody does not keep up with what "
+		 "Lync sends (refused=%u dropped=%u waiting=%zu)", w->refused,
+		 w->dropped, sb_channel_pending(w->channel));
+	ev.reason = sb_str_of(reason);
+	w->refused = w->dropped = 0;
+	w->told_ms = now_ms;
+	put_event(w, &ev);
+}
+
 static uint32_t on_tick(void *arg, uint64_t now_ms)
 {
 	struct worker *w = arg;
@@ -361,8 +413,11 @@ static uint32_t on_tick(void *arg, uint64_t now_ms)
 
 	if (w->more)
 		take_frames(w);
-	if (w->sessions)
+	if (above(w, FULL_BYTES))
+		wait = FULL_LOOK_MS; /* what is due can wait, too */
+	else if (w->sessions)
 		wait = tick_engines(w, now_ms);
+	tell_busy(w, now_ms);
 	flush(w);
 	if (w->end_ms && (now_ms >= w->end_ms || sb_edge_busy(w->edge) == 0)) {
 		tell_state(w, 0, "ended");
@@ -381,6 +436,28 @@ static bool about_presence(const struct sb_sip_in *m)
 	return m->method == SB_M_SUBSCRIBE ||
 	       (m->method == SB_M_NOTIFY &&
 		!sb_type_is(m->content_type, SB_STR(SB_IMDN_TYPE)));
+}
+
+/* What begins something is refused first; then also what would be told in a
+ * dialog. What ends one, or tells what became of a message, never is. */
+static bool admitted(const struct worker *w, const struct sb_sip_in *m)
+{
+	if (!above(w, BUSY_BYTES) || m->method == SB_M_BYE ||
+	    m->method == SB_M_OPTIONS)
+		return true;
+	return m->to.tag.n && (!above(w, FULL_BYTES) ||
+			       (m->method != SB_M_MESSAGE &&
+				!about_presence(m)));
+}
+
+static bool on_admit(void *arg, const struct sb_sip_in *m)
+{
+	struct worker *w = arg;
+	bool yes = admitted(w, m);
+
+	if (!yes)
+		w->refused++;
+	return yes;
 }
 
 static void on_request(void *arg, uint64_t txn, const struct sb_sip_in *m)
@@ -418,6 +495,7 @@ static void on_response(void *arg, uint64_t cookie, const struct sb_sip_in *m)
 }
 
 static const struct sb_edge_hooks edge_hooks = {
+	.admit = on_admit,
 	.request = on_request,
 	.ack = on_ack,
 	.cancel = on_cancel,

@@ -101,9 +101,10 @@ local function new(module, partner_of, failed)
 		end
 	end
 
-	function metrics.refused(contact, token, text)
+	-- count: how often; nil: once
+	function metrics.refused(contact, token, text, count)
 		local partner = metrics.partner(contact);
-		refusals:with_labels(partner, token_label(token)):add(1);
+		refusals:with_labels(partner, token_label(token)):add(count or 1);
 		tell(partner, "policy", token, text);
 	end
 

@@ -127,11 +127,11 @@ local function new(h)
 		h.conversations.close(who.contact, who.user);
 	end
 
-	-- The worker refused a SIP request by itself.
+	-- The worker refused a SIP request by itself, or (ev.refused) so many.
 	function s2x.refused(ev)
 		h.log("warn", "refused SIP request: %s (token=%s remote=%q)", h.errors.one_line(ev.reason) or "no reason",
 			ev.token or "none", ev.domain or "");
-		h.metrics.refused(ev.contact, ev.token, h.errors.one_line(ev.reason));
+		h.metrics.refused(ev.contact, ev.token, h.errors.one_line(ev.reason), ev.refused);
 	end
 
 	return s2x;
