@@ -32,7 +32,7 @@
 
 /* Bytes of events that Prosody has not read. One that finds no room ends the
  * worker; so, the more there are, the less is done that makes others. */
-#define SLOW_BYTES (256u << 10)		    /* no new subscription of ours */
+#define SLOW_BYTES (512u << 10)		    /* no new subscription of ours */
 #define BEHIND_BYTES (1u << 20)		    /* nor requests of Prosody's */
 #define BUSY_BYTES (SB_CHANNEL_OUT_MAX / 2) /* nor new ones of Lync */
 #define FULL_BYTES (SB_CHANNEL_OUT_MAX / 4 * 3) /* nor what is not owed */

@@ -12,7 +12,7 @@ local Rig = require "bench.scale_rig";
 local MANY = 200000; -- events of more bytes than the channel holds
 local PATIENCE = 60; -- seconds
 
-local WATCHES, RATE = 12000, 4000; -- in a second
+local WATCHES, RATE = 24000, 6000; -- in a second
 local CONTACT, USER = "romeo@fabrikam.com", "user%d@contoso.com";
 
 describe("the worker", function ()
@@ -117,7 +117,7 @@ describe("the worker", function ()
 		end
 		local deadline, begun = loop:now() + PATIENCE;
 		repeat begun = wait_quiet("begun"); until begun > 0 or loop:now() > deadline;
-		assert.is_true(begun > 0 and begun < WATCHES // 3, begun);
+		assert.is_true(begun > 0 and begun < WATCHES // 2, begun);
 		read(take);
 		assert.equal(WATCHES, edge:stats().begun);
 	end);
