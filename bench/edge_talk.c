@@ -26,6 +26,8 @@ struct dialog {
 	char call_id[FIELD], tag[FIELD], target[FIELD]; /* theirs */
 	uint16_t generation;
 	uint8_t state, waiting_n;
+	bool ours;
+	double since; /* of an INVITE */
 	uint32_t cseq, waiting[WAITING]; /* numbers, until it is up */
 };
 
@@ -119,6 +121,8 @@ static void invite(size_t pair)
 	load_contact(talk.load, contact, load_contact_of(talk.load, pair));
 	d->generation++;
 	d->state = CALLING;
+	d->ours = true;
+	d->since = talk_now();
 	d->cseq = 0;
 	d->tag[0] = '\0';
 	snprintf(d->call_id, FIELD, "%08x%08zx%04x5a0e8f1c",
@@ -145,7 +149,10 @@ static void say(size_t pair, uint32_t number)
 		return;
 	}
 	if (d->waiting_n == WAITING)
-		load_die("pair %zu waits in vain", pair);
+		load_die("pair %zu waits in vain: state %u, for %.1f s, INVITE "
+			 "of %s, number %u, Call-ID %s", pair, d->state,
+			 talk_now() - d->since, d->ours ? "ours" : "theirs",
+			 d->generation, d->call_id);
 	d->waiting[d->waiting_n++] = number;
 	if (d->state == NONE)
 		invite(pair);
@@ -246,6 +253,8 @@ static void invited(struct load_conn *c, const struct sip_message *m)
 	d = &talk.dialogs[pair];
 	d->generation++;
 	d->state = ANSWERED;
+	d->ours = false;
+	d->since = talk_now();
 	d->cseq = 0;
 	copy(d->call_id, m->call_id);
 	copy(d->tag, sip_tag_of(m->from));

@@ -133,7 +133,7 @@ local function main()
 		return settle(run) == 0 and not grown;
 	end, debug.traceback);
 	if not ok then
-		remark("%s", (rig.gateway.process.output:sub(-3000):gsub("\n", "\n# ")));
+		remark("%s", (rig.gateway.process.output:sub(-9000):gsub("\n", "\n# ")));
 	end
 	rig:close();
 	return ok and result or not ok and error(result, 0);
