@@ -18,7 +18,11 @@
 #include "edge_load.h"
 #include "talk.h"
 
-enum { WAITING = 8, FIELD = 160 };
+enum {
+	WAITING = 32,
+	PATIENCE = 90, /* seconds: the bridge answers an INVITE in 32 */
+	FIELD = 160
+};
 
 enum { NONE, CALLING, ANSWERED, UP };
 
@@ -148,7 +152,8 @@ static void say(size_t pair, uint32_t number)
 		message(pair, number);
 		return;
 	}
-	if (d->waiting_n == WAITING)
+	if (d->waiting_n == WAITING ||
+	    (d->waiting_n && talk_now() - d->since > PATIENCE))
 		load_die("pair %zu waits in vain: state %u, for %.1f s, INVITE "
 			 "of %s, number %u, Call-ID %s", pair, d->state,
 			 talk_now() - d->since, d->ours ? "ours" : "theirs",
