@@ -4,8 +4,9 @@
  * SPDX-License-Identifier: MIT
  *
  * As presentity it has no state at all (but for edge_state.c): its tag is made
- * of the Call-ID, a NOTIFY has the CSeq of the SUBSCRIBE that it follows. As watcher it has what
- * a client cannot do without: the bridge's tag and the sequence numbers.
+ * of the Call-ID, a NOTIFY has the CSeq of the SUBSCRIBE that it follows. As
+ * watcher it has what a client cannot do without: the bridge's tag and the
+ * sequence numbers.
  * Its requests go over one connection of its own, answers where the request
  * came from, as Lync does it. Nothing is sent again: TLS loses nothing.
  *
@@ -272,7 +273,8 @@ static void subscribe(size_t i, long expires)
 	if (d->tag[0])
 		snprintf(tag, sizeof(tag), ";tag=%s", d->tag);
 	else
-		edge_routes(rr, sizeof(rr), "Record-Route", load_mix(v), u, false);
+		edge_routes(rr, sizeof(rr), "Record-Route", load_mix(v), u,
+			    false);
 	n = snprintf(edge.text, sizeof(edge.text), "SUBSCRIBE sip:%s SIP/2.0"
 		"\r\n%sVia: SIP/2.0/TLS %s:5061;branch=z9hG4bKs%zx\r\n"
 		"Max-Forwards: 67\r\nFrom: \"Firstname Lastname\"<sip:%s>;"

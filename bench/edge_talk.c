@@ -81,7 +81,7 @@ static void our_tag(char tag[FIELD], size_t pair)
 		 talk.dialogs[pair].generation);
 }
 
-/* ----------------------------------------------------------------- saying -- */
+/* ---------------------------------------------------------------- saying -- */
 
 /* kind: a letter of the branch, by which its answer is known. */
 static void request(size_t pair, const char *method, char kind, uint32_t number,
@@ -141,7 +141,8 @@ static void message(size_t pair, uint32_t number)
 	char text[TALK_TEXT];
 
 	talk_text(text, number);
-	request(pair, "MESSAGE", 'M', number, "text/plain; charset=UTF-8", text);
+	request(pair, "MESSAGE", 'M', number, "text/plain; charset=UTF-8",
+		text);
 }
 
 static void say(size_t pair, uint32_t number)
@@ -216,7 +217,7 @@ void edge_talk_tick(struct load *l)
 		take_step();
 }
 
-/* ---------------------------------------------------------------- hearing -- */
+/* --------------------------------------------------------------- hearing -- */
 
 /* The dialog that To's tag names, or LOAD_NOBODY. */
 static size_t pair_of(const struct sip_message *m)
@@ -386,7 +387,7 @@ bool edge_talk_response(const struct sip_message *m)
 	return true;
 }
 
-/* --------------------------------------------------------------- commands -- */
+/* -------------------------------------------------------------- commands -- */
 
 bool edge_talk_command(struct load *l, struct load_conn *c, const char *line)
 {

@@ -100,7 +100,8 @@ void talk_heard(struct talk_heard *h, size_t pair, const char *text, size_t n)
 
 	if (p)
 		snprintf(copy, sizeof(copy), "%.*s", (int)(text + n - p), p);
-	if (pair >= h->pairs || sscanf(copy, "soak %u %lf", &number, &at) != 2) {
+	if (pair >= h->pairs ||
+	    sscanf(copy, "soak %u %lf", &number, &at) != 2) {
 		h->strange++;
 		return;
 	}

@@ -37,7 +37,7 @@ void xmpp_talk_start(struct load *l)
 	memset(talk.seen, TALK_STATES, l->pairs);
 }
 
-/* ----------------------------------------------------------------- saying -- */
+/* ---------------------------------------------------------------- saying -- */
 
 static void put(const struct load *l, size_t pair, uint32_t number,
 		const char *content)
@@ -123,7 +123,7 @@ void xmpp_talk_tick(struct load *l)
 		change(l);
 }
 
-/* ---------------------------------------------------------------- hearing -- */
+/* --------------------------------------------------------------- hearing -- */
 
 void xmpp_talk_message(struct load *l, const struct element *e)
 {
@@ -154,7 +154,7 @@ void xmpp_talk_presence(size_t pair, const struct element *e)
 			  xmpp_holds(e, ">dnd<") ? 2 : 0;
 }
 
-/* --------------------------------------------------------------- commands -- */
+/* -------------------------------------------------------------- commands -- */
 
 bool xmpp_talk_command(struct load *l, struct load_conn *c, const char *line)
 {

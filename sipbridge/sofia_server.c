@@ -299,6 +299,29 @@ static void answer_options(struct sb_edge *e, nta_incoming_t *irq)
 	nta_incoming_destroy(irq);
 }
 
+/* The domain that it is of; NULL: refused. */
+static const struct sb_domain *identified(struct sb_edge *e,
+					  nta_incoming_t *irq,
+					  const sip_t *sip,
+					  const struct sb_sip_in *m)
+{
+	struct sb_str host = sb_sofia_host(m->from.uri), foreign;
+	const struct sb_domain *d = speaks_for(e, irq, host);
+
+	if (!d) {
+		refuse(e, irq, host, 403, 1002, "from-domain",
+		       "The certificate does not speak for From's domain");
+		return NULL;
+	}
+	foreign = sb_sofia_foreign_identity(sip, d->name);
+	if (foreign.n) {
+		refuse(e, irq, foreign, 403, 1002, "identity-domain",
+		       "P-Asserted-Identity is of another domain");
+		return NULL;
+	}
+	return d;
+}
+
 int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 		      sip_t const *sip)
 {
@@ -306,7 +329,6 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 	const char *token = NULL, *reason = NULL;
 	const struct sb_domain *d;
 	struct sb_server_txn *t;
-	struct sb_str foreign;
 	struct sb_sip_in in;
 	int status;
 
@@ -335,19 +357,9 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 		answer_options(e, irq);
 		return 0;
 	}
-	d = speaks_for(e, irq, sb_sofia_host(in.from.uri));
-	if (!d) {
-		refuse(e, irq, sb_sofia_host(in.from.uri), 403, 1002,
-		       "from-domain",
-		       "The certificate does not speak for From's domain");
+	d = identified(e, irq, sip, &in);
+	if (!d)
 		return 0;
-	}
-	foreign = sb_sofia_foreign_identity(sip, d->name);
-	if (foreign.n) {
-		refuse(e, irq, foreign, 403, 1002, "identity-domain",
-		       "P-Asserted-Identity is of another domain");
-		return 0;
-	}
 	in.domain = d->name;
 	if (!e->hooks.admit(e->arg, &in)) {
 		answer(e, irq, 503, 1007, "Too busy to take more requests");

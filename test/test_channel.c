@@ -492,6 +492,33 @@ TEST(channel_out_is_bounded)
 	sb_channel_free(c[1]);
 }
 
+/* An outcome is owed, however much there is before it. */
+TEST(channel_out_has_room_for_outcomes)
+{
+	struct sb_channel *c[2];
+	struct sb_event state = {
+		.type = SB_EV_STATE, .presence = SB_PR_AWAY,
+		.contact = SB_STR("sip:romeo@fabrikam.com"),
+		.user = SB_STR("sip:juliet@contoso.com"),
+	};
+	struct sb_event outcome = {
+		.type = SB_EV_OUTCOME, .id = 1, .outcome = SB_DELIVERED,
+		.status = 200,
+	};
+	int err;
+
+	REQUIRE(pair(c));
+	while ((err = sb_channel_put_event(c[0], &state)) == SB_OK)
+		;
+	CHECK_INT(err, SB_EFULL);
+	CHECK(sb_channel_pending(c[0]) <= SB_CHANNEL_OUT_MAX);
+	for (size_t n = 0; n < SB_INFLIGHT_MAX; n++)
+		CHECK_INT(sb_channel_put_event(c[0], &outcome), SB_OK);
+	CHECK_INT(sb_channel_put_event(c[0], &state), SB_EFULL);
+	sb_channel_free(c[0]);
+	sb_channel_free(c[1]);
+}
+
 /* The largest of each kind fits a frame. */
 TEST(channel_largest)
 {

@@ -311,6 +311,11 @@ describe("pump", function ()
 		assert.same({ "from-domain" }, h.metrics.refusals);
 	end);
 
+	it("counts them also where the worker tells of several at once", function ()
+		world.events({ type = "refused"; token = "prosody-busy"; reason = "x"; refused = 3 });
+		assert.same({ "prosody-busy"; "prosody-busy"; "prosody-busy" }, h.metrics.refusals);
+	end);
+
 	it("does not mind events that it does not know", function ()
 		world.events({ type = "banana" }, { type = "outcome"; id = 99 }, { type = "session" }, { type = "sessions-end" });
 		assert.equal(0, #bridge.queue);

@@ -214,7 +214,9 @@ function support.metrics()
 		table.insert(metrics.messages, direction.." "..result);
 		metrics.last_text = text;
 	end
-	function metrics.refused(_, token) table.insert(metrics.refusals, token); end
+	function metrics.refused(_, token, _, count)
+		for _ = 1, count or 1 do table.insert(metrics.refusals, token); end
+	end
 	function metrics.stream_failed(domain, direction) table.insert(metrics.failures, direction.." "..(domain or "?")); end
 	function metrics.streams(rows) metrics.stream_rows = rows; end
 	function metrics.subscriptions(rows) metrics.subscription_rows = rows; end
