@@ -200,7 +200,7 @@ bench: deps ## Measure; figures and the machine's facts go to bench/results.json
 # Presence with real servers: N=1000000 subscriptions each way take an hour; the figures without a number in their name are of those.
 bench-scale: deps ## N (100000) presence subscriptions each way through real servers: memory, refreshes, restart
 	@$(MAKE) -j$(JOBS) all
-	@env $(SPEC_ENV) N=$(or $(N),100000) RATE=$(RATE) CC='$(CC)' CFLAGS='$(CFLAGS)' bench/run bench/results.json bench/scale.lua
+	@env $(SPEC_ENV) N=$(or $(N),100000) RATE=$(RATE) SLOW=$(SLOW) CC='$(CC)' CFLAGS='$(CFLAGS)' bench/run bench/results.json bench/scale.lua
 
 # What stands at the end: nothing lost, nothing grown; a line a minute until then.
 soak: deps ## An hour (T=3600 seconds) at the rate of 80,000 Lync users through real servers: losses, memory, descriptors
