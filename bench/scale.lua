@@ -124,7 +124,9 @@ local function measure_restart(rig, rest)
 	figure("storage_mb", "%.1f", blocks / 1e6, "MB");
 	remark("storage: %.1f MB of text, %.1f MB of the disk's blocks", size / 1e6, blocks / 1e6);
 	local seconds, stopping;
-	local cores = rig:busy_after_start(function () seconds, stopping = rig:restart(RATE, (N / RATE * 4 + 300) * SLOW); end);
+	local cores = rig:busy_after_start(function ()
+		seconds, stopping = rig:restart(RATE, (N / RATE * 4 + 300) * SLOW);
+	end);
 	remark("Prosody ended in %.1f s; all subscriptions stood %.1f s after its start", stopping, seconds);
 	show_cores("that", cores, seconds);
 	figure("resubscribe_minutes", "%.2f", seconds / 60, "min");
