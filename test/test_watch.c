@@ -74,6 +74,7 @@ struct rig {
 	size_t refused; /* while full */
 	uint64_t id;	/* of the last SUBSCRIBE event */
 	bool full;	/* the Edge takes no more */
+	bool slow;	/* the plugin is behind */
 	uint64_t cookie; /* of the last request */
 	char body[4096];
 	char head[256]; /* its additional headers */
@@ -129,11 +130,16 @@ static void on_random(void *arg, void *buf, size_t n)
 	memset(buf, 0xa5, n);
 }
 
+static bool is_slow(void *arg)
+{
+	return ((struct rig *)arg)->slow;
+}
+
 static struct rig *rig_new(void)
 {
 	static const struct sb_wire_ops ops = {
 		.request = on_request, .respond = on_respond,
-		.event = on_event, .random = on_random};
+		.event = on_event, .random = on_random, .slow = is_slow};
 	struct sb_wire wire = {.watch_rate = 20};
 	struct rig *k = calloc(1, sizeof(*k));
 
@@ -285,6 +291,50 @@ TEST(watch_full_begins_later)
 	CHECK_INT(k->requests, 1);
 	sb_watches_count(k->w, &n);
 	CHECK_INT(n.waiting, 0);
+	rig_free(k);
+}
+
+/* Each would make events for a plugin that has too many. */
+TEST(watch_slow_begins_later)
+{
+	struct rig *k = rig_new();
+	struct sb_watches_count n;
+
+	k->slow = true;
+	send(k, SB_REQ_WATCH, 0, 1000);
+	sb_watches_tick(k->w, 20000);
+	CHECK_INT(k->requests + k->failing, 0);
+	sb_watches_count(k->w, &n);
+	CHECK_INT(n.waiting, 1);
+	k->slow = false;
+	CHECK(sb_watches_tick(k->w, 20000) <= 100);
+	sb_watches_tick(k->w, 20100);
+	CHECK_INT(k->requests, 1);
+	rig_free(k);
+}
+
+/* However many are due: the loop has other things to do, and each is an
+ * event. */
+TEST(watch_many_are_due)
+{
+	enum { MANY = 2500, DUE = 40000 };
+	struct rig *k = rig_new();
+	struct sb_request r = ada;
+	char user[64];
+	int ticks = 0;
+
+	REQUIRE(!sb_watches_configure(k->w, &(struct sb_wire){0}));
+	for (int i = 0; i < MANY; i++) {
+		snprintf(user, sizeof(user), "sip:u%d@corp.example", i);
+		r.user = sb_str_of(user);
+		sb_watches_send(k->w, &r, 1000);
+		ok(k, SB_M_SUBSCRIBE, 1000);
+	}
+	CHECK_INT(sb_watches_tick(k->w, DUE), 0); /* at once again */
+	CHECK(k->failing > 0 && k->failing <= 1000);
+	while (sb_watches_tick(k->w, DUE) == 0 && ticks++ < MANY)
+		;
+	CHECK_INT(k->failing, MANY);
 	rig_free(k);
 }
 
