@@ -43,7 +43,7 @@ SB_SRCS := $(wildcard sipbridge/*.c)
 TEST_SRCS := $(filter-out test/fake_%.c test/lua_%.c,$(wildcard test/*.c))
 FUZZ_SRCS := $(wildcard fuzz/fuzz_*.c)
 # Partners and drivers of benchmarks, of chaos and of the wire specs at scale: programs, and what they share.
-LOADS := $(patsubst %,$(BUILD)/bench/%_load,edge xmpp talk publish bare channel)
+LOADS := $(patsubst %,$(BUILD)/bench/%_load,edge xmpp talk publish bare channel chaos_edge chaos_xmpp chaos_wire)
 BENCH_SRCS := $(filter-out bench/bench.c bench/%load.c bench/%talk.c bench/%state.c,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(foreach d,plugin sipbridge test fuzz bench,$(d)/*.c $(d)/*.h))
 LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lua bench/*/*.lua conf.d/*.lua)
@@ -57,7 +57,7 @@ SB_LIB := $(BUILD)/sipbridge.a
 PLUGIN_LIBS = $(if $(wildcard plugin/import.c),$(XML_LIBS)) $(if $(wildcard plugin/certificate.c),-lcrypto)
 PURE_LIBS = $(PLUGIN_LIBS) $(if $(wildcard sipbridge/document*.c),$(XML_LIBS))
 
-.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build bench bench-build bench-scale soak \
+.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build bench bench-build bench-scale soak chaos chaos-full \
 	objects install uninstall demo clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -161,7 +161,7 @@ lint: deps ## House rules, luacheck, shellcheck, gcc -fanalyzer, warnings as err
 	@! $(MAKE) -n help 2>&1 | grep -i warning
 	@tools/ccheck $(C_FILES)
 	luacheck -q $(LUA_FILES) tools/ccheck tools/summary bench/run
-	shellcheck tools/deps tools/valgrind-worker .ci/run
+	shellcheck tools/deps tools/valgrind-worker .ci/run spec/chaos/run spec/chaos/small_disk.sh
 	shellcheck -s bash completion/bash
 	mandoc -T lint -W warning docs/$(MAN_PAGE)
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-lint WERROR=1 CFLAGS='-O2 -fanalyzer' objects
@@ -184,8 +184,10 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(LG_LIB) $(SB_LIB)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
 
 $(BUILD)/bench/edge_load: $(call obj,bench/sip_load.c bench/edge_talk.c bench/edge_state.c bench/talk.c)
-$(BUILD)/bench/xmpp_load: $(call obj,bench/xmpp_talk.c bench/talk.c)
+$(BUILD)/bench/xmpp_load: $(call obj,bench/xml_load.c bench/xmpp_talk.c bench/talk.c)
 $(BUILD)/bench/talk_load $(BUILD)/bench/publish_load: $(BUILD)/obj/bench/sip_load.o
+$(BUILD)/bench/chaos_edge_load: $(call obj,bench/sip_load.c bench/chaos_load.c)
+$(BUILD)/bench/chaos_xmpp_load: $(call obj,bench/xml_load.c bench/chaos_load.c)
 $(BUILD)/bench/channel_load: $(SB_LIB) $(LG_LIB)
 $(BUILD)/bench/bare_load: OPENSSL_LIBS = $(SOFIA_LIBS)
 $(LOADS): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/load.o
@@ -206,6 +208,16 @@ bench-scale: deps ## N (100000) presence subscriptions each way through real ser
 soak: deps ## An hour (T=3600 seconds) at the rate of 80,000 Lync users through real servers: losses, memory, descriptors
 	@$(MAKE) -j$(JOBS) all
 	@env $(SPEC_ENV) T=$(T) HOURS=$(HOURS) PAIRS=$(PAIRS) SPEED=$(SPEED) $(LUA) bench/soak.lua
+
+# Faults out of SEED (printed when not given) while messages go both ways, then the balance; docs/part-chaos.md.
+CHAOS = env $(SPEC_ENV) spec/chaos/run $(and $(SEED),SEED=$(SEED)) $(and $(RATE),RATE=$(RATE))
+chaos: deps ## Ten minutes of faults under messages and presence, then the balance (SEED=, RATE=)
+	@$(MAKE) -j$(JOBS) all
+	@$(CHAOS) SECONDS=600
+
+chaos-full: deps ## The same until a million messages are sent
+	@$(MAKE) -j$(JOBS) all
+	@$(CHAOS) MESSAGES=1000000
 
 BENCHES := $(BENCH_SRCS:%.c=$(BUILD)/%)
 bench-build: all $(BENCHES)

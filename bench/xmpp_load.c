@@ -34,7 +34,7 @@ enum { OPENING, STARTING, OPENING_TLS, AUTHENTICATING, OPENING_LAST, UP };
 struct count {
 	size_t sent, subscribed, available, asked; /* pairs, but for sent */
 	size_t stanzas, probes, unsubscribed, unavailable, errors;
-	size_t strange, twice, up, streams, done;
+	size_t strange, twice, up, streams, done, unsaid;
 };
 
 static struct xmpp {
@@ -47,76 +47,6 @@ static struct xmpp {
 	struct count n;
 	char error[256];
 } xmpp;
-
-/* -------------------------------------------------------------- reading -- */
-
-/* As Prosody writes it: attributes in single quotes. */
-static void attribute(char *to, size_t n, const struct element *e,
-		      const char *name)
-{
-	char what[24];
-	const char *p, *end;
-
-	snprintf(what, sizeof(what), " %s='", name);
-	p = memmem(e->p, e->head, what, strlen(what));
-	to[0] = '\0';
-	if (!p)
-		return;
-	p += strlen(what);
-	end = memchr(p, '\'', (size_t)(e->p + e->head - p));
-	if (!end || (size_t)(end - p) >= n)
-		load_die("attribute: %.*s", (int)e->head, e->p);
-	memcpy(to, p, (size_t)(end - p));
-	to[end - p] = '\0';
-}
-
-static const char *tag_end(const char *p, const char *end)
-{
-	char quote = 0;
-
-	for (; p < end; p++)
-		if (quote)
-			quote = *p == quote ? 0 : quote;
-		else if (*p == '\'' || *p == '"')
-			quote = *p;
-		else if (*p == '>')
-			return p;
-	return NULL;
-}
-
-/* The element at p, up to its end; false: not whole yet. A stream's header is
- * one, too. */
-static bool read_element(struct element *e, const char *p, const char *end)
-{
-	const char *at = p, *close;
-	int depth = 0;
-
-	*e = (struct element){.p = p};
-	do {
-		at = memchr(at, '<', (size_t)(end - at));
-		close = at ? tag_end(at, end) : NULL;
-		if (!close)
-			return false;
-		if (!e->head)
-			e->head = (size_t)(close - p) + 1;
-		if (at[1] == '/')
-			depth--;
-		else if (close[-1] != '/')
-			depth++;
-		at = close + 1;
-	} while (depth > 0 && strncmp(p, "<stream:stream", 14) && p[1] != '?');
-	e->n = (size_t)(at - p);
-	sscanf(p + 1, "%31[^ \t\r\n>/]", e->name);
-	attribute(e->type, sizeof(e->type), e, "type");
-	attribute(e->from, sizeof(e->from), e, "from");
-	attribute(e->to, sizeof(e->to), e, "to");
-	return true;
-}
-
-bool xmpp_holds(const struct element *e, const char *what)
-{
-	return memmem(e->p, e->n, what, strlen(what));
-}
 
 /* --------------------------------------------------------------- stanzas -- */
 
@@ -144,9 +74,16 @@ struct load_conn *xmpp_stream(const char *contact)
  * which shows how fast we are. */
 static void say(const char *contact, const char *user, const char *type)
 {
-	struct load_conn *c = xmpp_stream(partner_of(contact) == LOAD_NOBODY ?
-					  user : contact);
+	size_t partner = partner_of(contact);
+	struct load_conn *c;
 
+	if (partner == LOAD_NOBODY)
+		partner = partner_of(user);
+	c = partner == LOAD_NOBODY ? NULL : xmpp.out[partner];
+	if (!c || c->step != UP) {
+		xmpp.n.unsaid++; /* between two streams */
+		return;
+	}
 	if (type)
 		load_say(c, "<presence type='%s' from='%s' to='%s'/>", type,
 			 contact, user);
@@ -227,7 +164,7 @@ static void stanza(struct load_conn *c, const struct element *e)
 	else if (!strcmp(e->name, "message"))
 		xmpp_talk_message(&xmpp.load, e);
 	else if (!strcmp(e->name, "iq") && !strcmp(e->type, "get")) {
-		attribute(id, sizeof(id), e, "id");
+		xml_attribute(id, sizeof(id), e, "id");
 		c = xmpp.out[partner_of(e->to)];
 		if (c && c->step == UP)
 			load_say(c, "<iq type='result' id='%s' from='%s' to='%s"
@@ -277,12 +214,12 @@ static void authenticate(struct load_conn *c)
 static void take_out(struct load_conn *c, const struct element *e)
 {
 	if (!strcmp(e->name, "stream:features")) {
-		if (c->step == OPENING && xmpp_holds(e, "<starttls")) {
+		if (c->step == OPENING && xml_holds(e, "<starttls")) {
 			load_say(c, "<starttls xmlns='urn:ietf:params:xml:ns:"
 				 "xmpp-tls'/>");
 			c->step = STARTING;
 		}
-		else if (c->step == OPENING_TLS && xmpp_holds(e, "EXTERNAL"))
+		else if (c->step == OPENING_TLS && xml_holds(e, "EXTERNAL"))
 			authenticate(c);
 		else if (c->step == OPENING_LAST) {
 			c->step = UP;
@@ -349,7 +286,7 @@ static size_t on_data(struct load_conn *c)
 			load_close(c);
 			return 0;
 		}
-		if (!read_element(&e, p, end))
+		if (!xml_element(&e, p, end))
 			break;
 		if (e.name[0] != '?')
 			(c->server ? take_in : take_out)(c, &e);
@@ -434,10 +371,10 @@ static void stats(struct load_conn *c)
 	load_say(c, "stats sent=%zu subscribed=%zu available=%zu asked=%zu "
 		 "stanzas=%zu probes=%zu unsubscribed=%zu unavailable=%zu "
 		 "errors=%zu strange=%zu twice=%zu up=%zu streams=%zu "
-		 "done=%zu\n", n->sent, n->subscribed, n->available, n->asked,
-		 n->stanzas, n->probes, n->unsubscribed, n->unavailable,
-		 n->errors, n->strange, n->twice, n->up, n->streams,
-		 n->done);
+		 "done=%zu unsaid=%zu\n", n->sent, n->subscribed,
+		 n->available, n->asked, n->stanzas, n->probes,
+		 n->unsubscribed, n->unavailable, n->errors, n->strange,
+		 n->twice, n->up, n->streams, n->done, n->unsaid);
 }
 
 static void on_command(struct load *l, struct load_conn *c, const char *line)

@@ -6,14 +6,8 @@
 #define XMPP_LOAD_H
 
 #include "load.h"
+#include "xml_load.h"
 
-struct element {
-	const char *p;
-	size_t n, head; /* head: up to the first ">" */
-	char name[32], type[24], from[LOAD_NAME_MAX], to[LOAD_NAME_MAX];
-};
-
-bool xmpp_holds(const struct element *e, const char *what);
 /* The contact's own stream to the gateway, which must be up. */
 struct load_conn *xmpp_stream(const char *contact);
 bool xmpp_ready(void);

@@ -134,24 +134,24 @@ void xmpp_talk_message(struct load *l, const struct element *e)
 		talk.errors++;
 		fprintf(stderr, "%.*s\n", (int)e->n, e->p);
 	}
-	else if (xmpp_holds(e, "<body>")) {
+	else if (xml_holds(e, "<body>")) {
 		talk_heard(&talk.heard, pair, e->p, e->n);
 		if (answers)
 			say(l, pair);
 	}
-	else if (xmpp_holds(e, "<composing") || xmpp_holds(e, "<paused")) {
+	else if (xml_holds(e, "<composing") || xml_holds(e, "<paused")) {
 		talk.typing++;
 		if (answers)
-			type(l, pair, xmpp_holds(e, "<composing"));
+			type(l, pair, xml_holds(e, "<composing"));
 	}
-	else if (xmpp_holds(e, "<gone"))
+	else if (xml_holds(e, "<gone"))
 		talk.gone++;
 }
 
 void xmpp_talk_presence(size_t pair, const struct element *e)
 {
-	talk.seen[pair] = xmpp_holds(e, ">away<") ? 1 :
-			  xmpp_holds(e, ">dnd<") ? 2 : 0;
+	talk.seen[pair] = xml_holds(e, ">away<") ? 1 :
+			  xml_holds(e, ">dnd<") ? 2 : 0;
 }
 
 /* -------------------------------------------------------------- commands -- */

@@ -19,7 +19,7 @@ describe("presence of " .. N .. " pairs, both ways,", function ()
 	local function assert_sound()
 		local e, x = rig.edge:stats(), rig.xmpp:stats();
 		assert.same({ 0, 0, 0, 0 }, { e.failed, e.told_bad, e.strange, e.status }, rig:describe());
-		assert.same({ 0, 0, 0 }, { x.errors, x.strange, x.twice }, rig:describe());
+		assert.same({ 0, 0, 0, 0 }, { x.errors, x.strange, x.twice, x.unsaid }, rig:describe());
 		assert.equal(e.told, e.told_ok);
 		assert.equal(e.asked, e.answered);
 	end
