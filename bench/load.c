@@ -54,7 +54,8 @@ static void tell_time(struct load *l)
 
 static void watch(struct load_conn *c, int op)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
+	struct epoll_event e = {.events = c->held ? 0 : EPOLLIN,
+				.data.ptr = c};
 
 	if (c->connecting || c->full)
 		e.events |= EPOLLOUT;
@@ -91,6 +92,24 @@ void load_close(struct load_conn *c)
 	close(c->fd);
 	if (c->on_close)
 		c->on_close(c);
+}
+
+void load_reset(struct load_conn *c)
+{
+	struct linger now = {.l_onoff = 1};
+
+	if (c->gone)
+		return;
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	load_close(c);
+}
+
+void load_hold(struct load_conn *c, bool held)
+{
+	if (c->gone || c->held == held)
+		return;
+	c->held = held;
+	watch(c, EPOLL_CTL_MOD);
 }
 
 static void reap(struct load *l)
@@ -231,7 +250,7 @@ void load_tls(struct load_conn *c, bool server, const char *name)
 
 static void pump_in(struct load_conn *c)
 {
-	for (int i = 0; i < 4 && !c->gone && !c->handshaking; i++) {
+	for (int i = 0; i < 4 && !c->gone && !c->handshaking && !c->held; i++) {
 		ssize_t n;
 		size_t used;
 
@@ -258,6 +277,10 @@ static void serve(struct load_conn *c, uint32_t events)
 {
 	if (c->gone)
 		return;
+	if (c->held && events & (EPOLLERR | EPOLLHUP)) {
+		load_close(c); /* or it would be said again and again */
+		return;
+	}
 	if (c->connecting && events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
 		int err = 0;
 		socklen_t n = sizeof(err);
@@ -307,7 +330,8 @@ static void accept_all(struct listener *s)
 
 		c->server = true;
 		s->accept(c);
-		watch(c, EPOLL_CTL_ADD);
+		if (!c->gone)
+			watch(c, EPOLL_CTL_ADD);
 	}
 }
 
@@ -414,6 +438,14 @@ static void *context(char **argv, const SSL_METHOD *method)
 	return ctx;
 }
 
+void load_renew(struct load *l)
+{
+	SSL_CTX_free(l->client);
+	SSL_CTX_free(l->server);
+	l->client = context(l->argv, TLS_client_method());
+	l->server = context(l->argv, TLS_server_method());
+}
+
 static size_t number(char **argv, const char *key, const char *otherwise)
 {
 	return strtoul(load_option(argv, key, otherwise), NULL, 10);
@@ -422,6 +454,7 @@ static size_t number(char **argv, const char *key, const char *otherwise)
 void load_start(struct load *l, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
+	l->argv = argv;
 	l->epoll = epoll_create1(0);
 	l->client = context(argv, TLS_client_method());
 	l->server = context(argv, TLS_server_method());

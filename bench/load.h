@@ -26,7 +26,7 @@ struct load_conn {
 	struct load_conn *next;
 	int fd;
 	void *ssl; /* NULL: no TLS yet */
-	bool server, connecting, handshaking, gone, full;
+	bool server, connecting, handshaking, gone, full, held;
 	char *in, *out;
 	size_t in_n, out_at, out_n, out_size;
 	/* Take from `in` and say how much of it. */
@@ -42,6 +42,7 @@ struct load {
 	void *client, *server; /* SSL_CTX */
 	struct load_conn *conns;
 	double now; /* seconds, monotonic */
+	char **argv;
 	bool end;
 	/* of the configuration */
 	size_t pairs, users, contacts, partners;
@@ -62,6 +63,9 @@ const char *load_option(char **argv, const char *key, const char *otherwise);
 void load_start(struct load *l, char **argv);
 void load_run(struct load *l);
 
+/* The files of certificate and key are others now. */
+void load_renew(struct load *l);
+
 /* Each accepted connection is made ready by `accept`. */
 void load_listen(struct load *l, const char *at,
 		 void (*accept)(struct load_conn *c));
@@ -73,6 +77,10 @@ void load_write(struct load_conn *c, const char *p, size_t n);
 __attribute__((format(printf, 2, 3)))
 void load_say(struct load_conn *c, const char *fmt, ...);
 void load_close(struct load_conn *c);
+/* So that the other side is told of a connection that is none (RST). */
+void load_reset(struct load_conn *c);
+/* Read no more from it, until told otherwise. */
+void load_hold(struct load_conn *c, bool held);
 /* So much waits to be sent that nothing should be added. */
 bool load_slow(const struct load_conn *c);
 __attribute__((noreturn, format(printf, 1, 2)))
