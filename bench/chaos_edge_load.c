@@ -155,7 +155,6 @@ static bool of_this_life(const struct sip_message *m)
 static void take_text(struct load_conn *c, const struct sip_message *m)
 {
 	unsigned conv, n;
-	bool refused;
 
 	if (!of_this_life(m)) {
 		answer(c, m, "481 Call/Transaction Does Not Exist");
@@ -165,9 +164,9 @@ static void take_text(struct load_conn *c, const struct sip_message *m)
 		answer(c, m, "200 OK");
 		return;
 	}
-	refused = n % CHAOS_REFUSED == 1;
-	chaos_seen(&edge.chaos, conv, n, line_of(c), refused);
-	answer(c, m, refused ? "488 Not Acceptable Here" : "200 OK");
+	chaos_seen(&edge.chaos, conv, n, line_of(c));
+	answer(c, m, chaos_refuses(conv, n) ? "488 Not Acceptable Here"
+					    : "200 OK");
 }
 
 /* The conversation and the serial of a dialog of ours. */

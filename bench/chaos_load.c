@@ -198,9 +198,14 @@ void chaos_fate(struct chaos *c, uint32_t conv, uint32_t n, uint16_t line,
 		s->fates++;
 }
 
-void chaos_seen(struct chaos *c, uint32_t conv, uint32_t n, uint16_t line,
-		bool refused)
+bool chaos_refuses(uint32_t conv, uint32_t n)
 {
+	return (conv + n) % 20 == 1;
+}
+
+void chaos_seen(struct chaos *c, uint32_t conv, uint32_t n, uint16_t line)
+{
+	bool refused = chaos_refuses(conv, n);
 	struct chaos_seen *s;
 
 	if (conv >= c->head->convs || n >= c->head->each) {

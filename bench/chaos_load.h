@@ -17,9 +17,7 @@ enum {
 	CHAOS_TOKENS = 64,
 	CHAOS_TOKEN = 32,
 	CHAOS_LINES = 16384,
-	CHAOS_WINDOW = 16, /* of a conversation without an outcome */
-	/* Of so many, one is refused by the receiver. */
-	CHAOS_REFUSED = 20
+	CHAOS_WINDOW = 16 /* of a conversation without an outcome */
 };
 
 enum { CHAOS_IN = 1, CHAOS_OUT = 2 };
@@ -75,8 +73,10 @@ bool chaos_take(struct chaos *c, const struct load *l,
 void chaos_sent(struct chaos *c, uint32_t conv, uint32_t n, uint16_t line);
 void chaos_fate(struct chaos *c, uint32_t conv, uint32_t n, uint16_t line,
 		const char *token);
-void chaos_seen(struct chaos *c, uint32_t conv, uint32_t n, uint16_t line,
-		bool refused);
+/* Its receiver refuses it: one of twenty. */
+bool chaos_refuses(uint32_t conv, uint32_t n);
+/* It was received, and refused if it is one of those. */
+void chaos_seen(struct chaos *c, uint32_t conv, uint32_t n, uint16_t line);
 /* What has no outcome so long after it was sent, or `grace` after the end of
  * its line, is waited for no longer. token: noted as outcome, unless NULL. */
 void chaos_give_up(struct chaos *c, uint32_t conv, uint32_t after,

@@ -81,6 +81,13 @@ static void expect(size_t partner)
 		xmpp.partners[partner].asked = chaos_now(&xmpp.chaos);
 }
 
+/* An answer, by whatever stream it came: ours is read. */
+static void answered(size_t partner)
+{
+	xmpp.partners[partner].asked = 0;
+	xmpp.partners[partner].pinged = false;
+}
+
 static bool ready(uint32_t conv)
 {
 	struct load_conn *c = stream_of(conv % xmpp.load.partners);
@@ -121,7 +128,7 @@ static void token_in(char to[CHAOS_TOKEN], const struct element *e)
 		snprintf(to, CHAOS_TOKEN, "%.7s", p);
 }
 
-static void refuse(struct load_conn *c, const struct element *e)
+static void refuse(const struct element *e)
 {
 	size_t partner = partner_of(e->to);
 	struct load_conn *out = partner == LOAD_NOBODY ? NULL :
@@ -136,7 +143,6 @@ static void refuse(struct load_conn *c, const struct element *e)
 			 e->from, id);
 	else
 		xmpp.lost_bounces++;
-	(void)c;
 }
 
 static void message(struct load_conn *c, const struct element *e)
@@ -148,6 +154,7 @@ static void message(struct load_conn *c, const struct element *e)
 
 	p = memmem(e->p, e->n, "<received ", 10);
 	if (p) {
+		answered(partner_of(e->to));
 		p = memmem(p, (size_t)(e->p + e->n - p), " id='x", 6);
 		if (p && sscanf(p, " id='x%u-%u'", &conv, &n) == 2)
 			chaos_fate(&xmpp.chaos, conv, n, line, "ok");
@@ -155,6 +162,7 @@ static void message(struct load_conn *c, const struct element *e)
 	}
 	xml_attribute(id, sizeof(id), e, "id");
 	if (!strcmp(e->type, "error")) {
+		answered(partner_of(e->to));
 		token_in(token, e);
 		if (sscanf(id, "x%u-%u", &conv, &n) == 2)
 			chaos_fate(&xmpp.chaos, conv, n, line, token);
@@ -163,9 +171,9 @@ static void message(struct load_conn *c, const struct element *e)
 	p = memmem(e->p, e->n, "<body>", 6);
 	if (!p || sscanf(p, "<body>s %u %u<", &conv, &n) != 2)
 		return;
-	chaos_seen(&xmpp.chaos, conv, n, line, n % CHAOS_REFUSED == 1);
-	if (n % CHAOS_REFUSED == 1)
-		refuse(c, e);
+	chaos_seen(&xmpp.chaos, conv, n, line);
+	if (chaos_refuses(conv, n))
+		refuse(e);
 }
 
 static void stanza(struct load_conn *c, const struct element *e)
@@ -178,6 +186,8 @@ static void stanza(struct load_conn *c, const struct element *e)
 		return;
 	if (!strcmp(e->name, "message"))
 		message(c, e);
+	if (!strcmp(e->name, "iq") && !strcmp(e->type, "result"))
+		answered(partner);
 	out = stream_of(partner);
 	if (!strcmp(e->name, "iq") && !strcmp(e->type, "get") && out) {
 		xml_attribute(id, sizeof(id), e, "id");
@@ -297,10 +307,6 @@ static size_t on_data(struct load_conn *c)
 	struct link *k = c->arg;
 	struct element e;
 
-	if (k->partner != LOAD_NOBODY) {
-		xmpp.partners[k->partner].asked = 0;
-		xmpp.partners[k->partner].pinged = false;
-	}
 	for (;;) {
 		while (p < end && strchr(" \t\r\n", *p))
 			p++;
@@ -365,7 +371,7 @@ static void connect_out(size_t partner)
 	adopt(c, partner);
 	c->on_open = open_out;
 	p->out = c;
-	p->asked = 0;
+	answered(partner);
 }
 
 static void ping(size_t partner)

@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 --
 --	local b = balance.new { direction = "x2s"|"s2x"; sender = lines; receiver = lines; events = { { kind, from, to, deaf } … };
---		calm = ms; partners = n }
+--		calm = ms; partners = n; on_message = function (class, i, n, sent, seen) | nil }
 --	for each conversation: b:evidence(sent, seen); then again: b:conversation(i, sent, seen); b.sums, b.problems
 --
 -- sent[n] = { at, seq, line, fates, token, second, fate_at, fate_line }, seen[n] = { at, seq, line, count, refused }; n from 0;
@@ -15,7 +15,7 @@ Balance.__index = Balance;
 
 local GRACE = 5000;     -- ms after the end of an event in which its consequences may still come
 local BOUNCE = 10000;   -- ms that a late failure may take to the sender
-local OUTCOME = 16000;  -- ms after which there is an outcome, whatever Lync does
+local OUTCOME = 10000;  -- ms after which there is an outcome, whatever Lync does
 local PROBLEMS_MAX = 50;
 
 -- Errors that do not say whether it arrived.
@@ -121,8 +121,14 @@ local function refusal(self, i, n, s, r)
 	return problem(self, "lost", i, n, "told that it is delivered, but it was refused");
 end
 
+-- A late failure comes on another connection than the 200, and may be there first.
+local function failed_late(self, s)
+	return self.direction == "s2x" and s.fates == 2
+		and (s.token == "ok" and s.second == "imdn" or s.token == "imdn" and s.second == "ok");
+end
+
 local function with_outcome(self, i, n, s, r, last, seen)
-	if s.fates > 2 or s.fates == 2 and not (s.token == "ok" and s.second == "imdn") then
+	if s.fates > 1 and not failed_late(self, s) then
 		return problem(self, "two outcomes", i, n, s.token.." and "..tostring(s.second));
 	elseif r and r.refused > 0 then
 		return refusal(self, i, n, s, r);
@@ -153,6 +159,7 @@ local function judge(self, i, n, s, r, last, sent, seen)
 	end
 	self.sums.sent = self.sums.sent + 1;
 	if kind then self.sums[kind] = self.sums[kind] + 1; end
+	if self.on_message then self.on_message(kind or "wrong", i, n, s, r); end
 	if s.fates > 0 and s.token ~= "ok" then self.sums.tokens[s.token] = (self.sums.tokens[s.token] or 0) + 1; end
 	if self.calm and s.at >= self.calm then
 		self.sums.calm = self.sums.calm + 1;

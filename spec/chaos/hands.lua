@@ -66,7 +66,7 @@ hands["wire-cut"] = function (rig, event) rig.wires:ask("cut %s", event.wire); e
 hands["wire-half"] = function (rig, event)
 	rig.wires:ask("half %s", event.wire);
 	rig:wait_flow(START);
-	rig:pass(6);
+	rig:pass(3);
 end;
 
 hands["wire-stall"] = function (rig, event)

@@ -26,7 +26,7 @@ local function faults(rig, options, say)
 	local began, count = rig.loop:now(), 0;
 	repeat
 		local event = next_event();
-		rig:pass(event.pause);
+		rig:pass(event.pause * (options.pace or 1));
 		say(("%8.1f s  %s"):format(rig.loop:now() - began, schedule.text(event)));
 		rig:apply(event);
 		rig:wait_flow(FLOW);
@@ -54,7 +54,8 @@ local function verdict(rig, say)
 	return sound and not trouble, balances;
 end
 
---- options: seed, rate (each way), seconds | messages | events (how many faults), convs. Returns whether all came out, balances.
+--- options: seed, rate (each way), seconds | messages | events (how many faults), convs, pace (of the pauses), log (of Prosody).
+-- Returns whether all came out, and the balances.
 return function (options, say)
 	options.seed = options.seed or os.time() % 1000000;
 	local convs, rate = options.convs or CONVS, options.rate or 500;
@@ -63,7 +64,7 @@ return function (options, say)
 	local each = math.ceil(most / convs);
 	say(("SEED=%d, %d conversations each way, up to %d messages each, %d messages a second each way")
 		:format(options.seed, convs, each, rate));
-	local rig = Rig.new { seed = options.seed; convs = convs; each = each; rate = rate; log = options.log };
+	local rig = Rig.new { seed = options.seed; convs = convs; each = each; rate = rate; log = options.log; say = say };
 	local ok, sound, balances = xpcall(function ()
 		rig:start();
 		local count, seconds = faults(rig, options, say);

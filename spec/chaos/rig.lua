@@ -32,7 +32,7 @@ local SETTINGS = [[
 	lync_bridge_fqdn = "xmpp.contoso.com"
 	lync_bridge_listen = { "%s:5061" }
 	lync_bridge_certificate = { certificate = %q; key = %q; cafile = %q }
-	lync_bridge_wire = { answer_wait = 0.05; message_timeout = 8; invite_timeout = 8; options_interval = 2;
+	lync_bridge_wire = { answer_wait = 0.05; message_timeout = 5; invite_timeout = 5; options_interval = 2;
 		watch_rate = 0; notify_interval = 0.1 }
 	lync_gateway_settings = { partner_recipient_limit = 100000; partner_subscription_limit = 100000; keep_alive_interval = 6;
 		stream_establishment_timeout = 8 }
@@ -299,7 +299,7 @@ end
 function Rig:peace(seconds)
 	self:wait_flow(60);
 	self.calm = math.huge;
-	self:pass(6); -- what has been stalled, half-open or late is over: message_timeout is 8 s, keep_alive_interval 6 s
+	self:pass(6); -- what has been stalled, half-open or late is over: message_timeout is 5 s, keep_alive_interval 6 s
 	self:wait_flow(60);
 	self.calm = self:now();
 	self:pass(seconds);
@@ -319,14 +319,27 @@ function Rig:finish(seconds)
 	until quiet or self.loop:now() > deadline;
 end
 
+-- LG_VERBOSE=1: each message that was not simply delivered, or refused as it should be.
+local function show(self, direction)
+	if not os.getenv("LG_VERBOSE") then return nil; end
+	return function (class, i, n, s, r)
+		if class == "delivered" or class == "refused" then return; end
+		self.say(("%s %d/%d %s: sent %d, %s at %d, arrived %s"):format(direction, i, n, class, s.at, s.token or "no outcome",
+			s.fate_at, r and r.at or "never"));
+	end;
+end
+
 --- What became of every message.
 function Rig:balances()
+	for _, event in ipairs(os.getenv("LG_VERBOSE") and self.events or {}) do
+		self.say(("%d to %d: %s"):format(event.from, event.to or -1, event.kind));
+	end
 	local edge, xmpp = Ledger.read(self.directory.."/edge"), Ledger.read(self.directory.."/xmpp");
 	local result = {};
 	for direction, side in pairs { x2s = { xmpp, edge }, s2x = { edge, xmpp } } do
 		local from, to = side[1], side[2];
 		local b = balance.new { direction = direction; sender = from.lines; receiver = to.lines; events = self.events;
-			calm = self.calm; partners = PARTNERS };
+			calm = self.calm; partners = PARTNERS; on_message = show(self, direction) };
 		for i = 0, self.convs - 1 do b:evidence(from:sent(i), to:seen(i)); end
 		for i = 0, self.convs - 1 do b:conversation(i, from:sent(i), to:seen(i)); end
 		b.strange = from.strange + to.strange;
