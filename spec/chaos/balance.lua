@@ -26,7 +26,7 @@ local UNKNOWN = {
 };
 
 function balance.new(world)
-	local self = setmetatable({ problems = {}, problem_count = 0, read_to = {} }, Balance);
+	local self = setmetatable({ problems = {}, problem_count = 0, read_to = {}, used = {} }, Balance);
 	for key, value in pairs(world) do self[key] = value; end
 	self.sums = { sent = 0, delivered = 0, unreceipted = 0, refused = 0, failed = 0, unknown = 0, late = 0, unread = 0,
 		unanswered = 0, killed = 0, vanished = 0, bounce_lost = 0, calm = 0, tokens = {} };
@@ -41,13 +41,39 @@ local function problem(self, rule, i, n, text)
 	end
 end
 
---- First pass: how far each line of the sender was read, as far as anybody can tell.
+local function note_use(self, line, at)
+	self.used[line] = math.max(self.used[line] or 0, at);
+end
+
+--- First pass: how far each line of the sender was read, as far as anybody can tell, and when a stream to the partner was of use.
 function Balance:evidence(sent, seen)
 	for n, s in pairs(sent) do
-		if s.fates > 0 and s.token ~= "connection" and s.token ~= "timeout" or seen[n] then
+		if self.direction == "x2s" and s.fates > 0 then note_use(self, s.fate_line, s.fate_at); end
+		local r = seen[n];
+		if self.direction == "s2x" and r then note_use(self, r.line, r.at); end
+		if s.fates > 0 and s.token ~= "connection" and s.token ~= "timeout" or r then
 			self.read_to[s.line] = math.max(self.read_to[s.line] or 0, s.seq);
 		end
 	end
+end
+
+-- When streams to the partner ended: at the latest when the next one was opened and nothing came on the old one any more. Who
+-- has lost a connection without being told (half-open) learns it never.
+local function ends(self)
+	local lines, result = self.direction == "x2s" and self.sender or self.receiver, {};
+	for id, line in pairs(lines) do
+		if line.direction == "in" then
+			local at = line.how and line.end_;
+			for _, other in pairs(lines) do
+				if other.direction == "in" and other.partner == line.partner and other.open > line.open
+					and other.open >= (self.used[id] or 0) then
+					at = math.min(at or math.huge, other.open);
+				end
+			end
+			if at then table.insert(result, { id = id, at = at, partner = line.partner, how = line.how }); end
+		end
+	end
+	return result;
 end
 
 -- Something was done to the processes or connections then.
@@ -59,13 +85,12 @@ end
 
 -- A stream to the partner which ended between `from` and `to`, and is not `but`: what was written to it and not read is gone,
 -- and nobody is left who knows.
-local function ended(lines, partner, from, to, but)
-	for id, line in pairs(lines) do
-		if line.direction == "in" and line.partner == partner and line.how and id ~= but
-			and line.end_ >= from and line.end_ <= to then
-			return line;
-		end
+local function ended(self, partner, from, to, but)
+	self.ends = self.ends or ends(self);
+	for _, line in ipairs(self.ends) do
+		if line.partner == partner and line.id ~= but and line.at >= from and line.at <= to then return true; end
 	end
+	return false;
 end
 
 local function next_where(list, n, last, wanted)
@@ -94,7 +119,7 @@ local function silent(self, i, n, s, r, last, sent)
 	end
 	-- Receipts of a conversation come in order: its own was on a stream that had ended when the next one came.
 	local later = next_where(sent, n, last, function (other) return other.token == "ok"; end);
-	if line and ended(self.sender, line.partner, s.at, later and later.fate_at or math.huge, later and later.fate_line) then
+	if line and ended(self, line.partner, s.at, later and later.fate_at or math.huge, later and later.fate_line) then
 		return lost;
 	elseif unreachable(self, r and r.at or s.at, (r and r.at or s.at + OUTCOME) + GRACE) then
 		return lost;
@@ -108,7 +133,7 @@ local function vanished(self, i, n, s, last, seen)
 	if self.direction == "s2x" then
 		-- The gateway had written it to a stream of the partner's, which ended before it was read.
 		local later = next_where(seen, n, last, function () return true; end);
-		if ended(self.receiver, i % self.partners, s.at, later and later.at or math.huge, later and later.line) then
+		if ended(self, i % self.partners, s.at, later and later.at or math.huge, later and later.line) then
 			return "vanished";
 		end
 	end

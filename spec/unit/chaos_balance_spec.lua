@@ -91,6 +91,9 @@ for _, direction in ipairs { "x2s", "s2x" } do
 			local seen = w.seen[0];
 			seen[6].seq, seen[7].seq = seen[7].seq, seen[6].seq;
 			is_problem("out of order");
+			seen[6].seq, seen[7].seq = seen[7].seq, seen[6].seq;
+			seen[6].seq = 1000; -- before all that follow
+			assert.equal(N - 7, judge(w).problem_count);
 		end);
 
 		it("finds one that was never sent", function ()
@@ -106,6 +109,10 @@ for _, direction in ipairs { "x2s", "s2x" } do
 			is_problem("two outcomes");
 			w.sent[0][3].fates, w.sent[0][3].second = 3, "imdn";
 			is_problem("two outcomes");
+			if direction == "x2s" then
+				w.sent[0][3].fates = 2;
+				is_problem("two outcomes");
+			end
 		end);
 
 		it("finds one that was delivered and called failed", function ()
@@ -207,6 +214,48 @@ describe("the balance of x2s, of a stream that ended,", function ()
 		assert.equal(1, b.sums.unreceipted);
 		lose(1, 5);
 		assert.equal(1, judge(w).sums.unanswered);
+		w.seen[1][5] = { at = 1510, seq = 18, line = 1, count = 0, refused = 1 }; -- the error was
+		assert.equal(1, judge(w).sums.unanswered);
+	end);
+
+	it("takes it from a stream whose end nobody told, once there is another", function ()
+		in_ends(5, 1540);
+		w.xmpp[2].how = nil;
+		no_outcome(w.sent[1][5]);
+		assert.equal(1, judge(w).sums.unreceipted);
+		w.xmpp[2].how, w.xmpp[2].end_ = "broken", 9000; -- long after
+		assert.equal(1, judge(w).sums.unreceipted);
+		w.xmpp[5].partner = 1; -- the other one is of another partner
+		w.xmpp[2].how = nil;
+		local _, rules = judge(w);
+		assert.same({ "silent" }, rules);
+		w.xmpp[5].partner = 0;
+		w.sent[0][9].fate_line = 2; -- but it was in use
+		_, rules = judge(w);
+		assert.same({ "silent" }, rules);
+	end);
+
+	it("does not take a stream that ended after the next receipt had come", function ()
+		in_ends(5, 1540);
+		w.xmpp[5].open = 0; -- it had long been there
+		w.xmpp[2].end_ = 1700;
+		no_outcome(w.sent[1][5]);
+		local _, rules = judge(w);
+		assert.same({ "silent" }, rules);
+	end);
+
+	it("does not take the stream by which the next receipt came, though it ended then", function ()
+		w.xmpp[2].how, w.xmpp[2].end_ = "broken", w.sent[1][N - 1].fate_at;
+		no_outcome(w.sent[1][N - 2]);
+		local _, rules = judge(w);
+		assert.same({ "silent" }, rules);
+	end);
+
+	it("does not take it for what was called delivered", function ()
+		in_ends(5, 1540);
+		w.seen[1][5] = nil;
+		local _, rules = judge(w);
+		assert.same({ "lost" }, rules);
 	end);
 
 	it("does not take an answer that later ones on the same stream have overtaken", function ()
@@ -261,6 +310,30 @@ describe("the balance of s2x, of a stream that ended,", function ()
 		assert.equal(1, b.sums.vanished);
 	end);
 
+	it("takes it where nobody told the end, once there is another", function ()
+		ends(5, 1540);
+		w.xmpp[2].how = nil;
+		w.seen[0][5] = nil;
+		assert.equal(1, judge(w).sums.vanished);
+		w.seen[1][9].line = 2;
+		local _, rules = judge(w);
+		assert.same({ "lost" }, rules);
+	end);
+
+	it("does not take a stream that ended after the next one had come, or with it", function ()
+		ends(5, 1540);
+		w.xmpp[4].open = 0;
+		w.xmpp[2].end_ = 1700;
+		w.seen[0][5] = nil;
+		local _, rules = judge(w);
+		assert.same({ "lost" }, rules);
+		w = world("s2x");
+		w.xmpp[2].how, w.xmpp[2].end_ = "broken", w.seen[0][N - 1].at;
+		w.seen[0][N - 2] = nil;
+		_, rules = judge(w);
+		assert.same({ "lost" }, rules);
+	end);
+
 	it("does not take what later ones on it have overtaken", function ()
 		ends(5, 1540);
 		w.seen[0][4] = nil;
@@ -293,6 +366,9 @@ describe("the balance of s2x, of a stream that ended,", function ()
 		no_outcome(w.sent[0][3]);
 		w.events = { { kind = "prosody-kill", from = 1200, to = 1400 } };
 		local _, rules = judge(w);
+		assert.same({ "silent" }, rules);
+		w.edge[1].how = "broken";
+		_, rules = judge(w);
 		assert.same({ "silent" }, rules);
 		w.edge[1].how = "killed"; -- but for the sender's own server
 		w.seen[0][3] = nil;
