@@ -262,6 +262,8 @@ static void invite(uint32_t conv)
 	char branch[64], body[400];
 	int n, body_n = sdp(body, sizeof(body));
 
+	if (!c)
+		return;
 	t->serial++;
 	t->state = ASKED;
 	t->asked = chaos_now(&edge.chaos);
@@ -292,6 +294,8 @@ static void bye(uint32_t conv)
 	char branch[64];
 	int n;
 
+	if (!c)
+		return;
 	snprintf(branch, sizeof(branch), "z9hG4bKb%u.%u", conv, t->serial);
 	n = request(conv, "BYE", branch, ++t->cseq);
 	n += snprintf(edge.text + n, ROOM - (size_t)n,
@@ -325,6 +329,8 @@ static void say(uint32_t conv, uint32_t n)
 	char branch[64], body[64];
 	int body_n = snprintf(body, sizeof(body), "s %u %u", conv, n), k;
 
+	if (!c)
+		return; /* never: it was ready */
 	if (t->cseq == 1)
 		t->firsts[t->serial % OLD] = n;
 	chaos_sent(&edge.chaos, conv, n, line_of(c));

@@ -171,6 +171,8 @@ void chaos_sent(struct chaos *c, uint32_t conv, uint32_t n, uint16_t line)
 {
 	struct chaos_sent *s = entry(c, conv, n);
 
+	if (!s)
+		load_die("no place in the ledger for %u of %u", n, conv);
 	s->seq = ++c->head->sent_seq;
 	s->line = line;
 	s->at = chaos_now(c) + 1; /* 0: not sent */

@@ -101,6 +101,8 @@ static void say(uint32_t conv, uint32_t n)
 	struct load_conn *c = stream_of(partner);
 	char domain[LOAD_NAME_MAX];
 
+	if (!c)
+		return; /* never: it was ready */
 	domain_of(domain, partner);
 	chaos_sent(&xmpp.chaos, conv, n, ((struct link *)c->arg)->line);
 	load_say(c, "<message from='x%u@%s/orchard' to='l%u@%s' id='x%u-%u' "
