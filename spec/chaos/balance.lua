@@ -188,7 +188,7 @@ local function judge(self, i, n, s, r, last, sent, seen)
 	if s.fates > 0 and s.token ~= "ok" then self.sums.tokens[s.token] = (self.sums.tokens[s.token] or 0) + 1; end
 	if self.calm and s.at >= self.calm then
 		self.sums.calm = self.sums.calm + 1;
-		if kind and kind ~= "delivered" and kind ~= "refused" then
+		if kind and kind ~= "delivered" and kind ~= "refused" and not disturbed(self, s.at, math.max(s.at, s.fate_at)) then
 			problem(self, "not delivered in peace", i, n, kind.." "..tostring(s.token));
 		end
 	end

@@ -13,6 +13,7 @@ Presence.__index = Presence;
 local PAIRS = 240;
 local DOMAIN, EDGE, PARTNER = "tailspin.com", "sip.tailspin.com", "p%d.air.example";
 local TICK = 1; -- seconds between two turns
+local RENEW = 20; -- seconds after which people try again
 
 function Presence.new(rig, new_load)
 	local self = setmetatable({ rig = rig, edge_at = ports.address("presence-edge"), xmpp_at = ports.address("presence-xmpp"),
@@ -79,27 +80,35 @@ function Presence:text()
 		PAIRS, e.notifies, x.stanzas, e.begun, e.asked);
 end
 
---- All pairs subscribe anew, both ways, and are told something.
-function Presence:settle(seconds)
-	self.running = false;
-	local rig, deadline = self.rig, self.rig.loop:now() + seconds;
-	local text = self:text();
+-- All of it ends and begins again, as those do who find it gone.
+local function renew(self)
 	self.edge:say("leave 0 %d 0", PAIRS);
 	self.xmpp:say("unsubscribe 0 %d 0", PAIRS);
-	rig:pass(1);
+	self.rig:pass(1);
 	self.edge:say("forget");
 	self.xmpp:say("reset");
 	self.xmpp:say("subscribe 0 %d 0", PAIRS);
 	self.edge:say("watch 0 %d 0", PAIRS);
-	local e, x;
+end
+
+local function stands(self)
+	local e, x = self.edge:stats(), self.xmpp:stats();
+	return e.open == PAIRS and x.subscribed == PAIRS and x.available == PAIRS;
+end
+
+--- All pairs subscribe anew, both ways, and are told something. What it came to before.
+function Presence:settle(seconds)
+	self.running = false;
+	local rig, deadline = self.rig, self.rig.loop:now() + seconds;
+	local text = self:text();
 	repeat
-		rig:pass(0.3);
-		e, x = self.edge:stats(), self.xmpp:stats();
 		if rig.loop:now() > deadline then
-			error(("presence does not come back: %d and %d of %d\n%s\n%s"):format(e.open, x.available, PAIRS, self.edge:ask("stats"),
-				self.xmpp:ask("stats")), 0);
+			error(("presence does not come back\n%s\n%s"):format(self.edge:ask("stats"), self.xmpp:ask("stats")), 0);
 		end
-	until e.open == PAIRS and x.subscribed == PAIRS and x.available == PAIRS;
+		renew(self);
+		local try = rig.loop:now() + RENEW;
+		while not stands(self) and rig.loop:now() < try do rig:pass(0.3); end
+	until stands(self);
 	return text;
 end
 

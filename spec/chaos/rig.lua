@@ -23,6 +23,7 @@ local Rig = {};
 Rig.__index = Rig;
 
 local PARTNERS = 3;
+local STALL = 1; -- second
 Rig.PARTNERS = PARTNERS;
 local FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1";
 
@@ -249,7 +250,20 @@ function Rig:instruct(load)
 	load:say(self.rate and "rate %g" or "rest", self.rate);
 end
 
+-- When this process itself did not come to its turn, the others hardly did: times mean little then.
+local function watch_stalls(self)
+	local last = self.loop:now();
+	self.loop:every(0.1, function ()
+		local now = self.loop:now();
+		if now - last > STALL then
+			table.insert(self.events, { kind = "stall", from = math.floor((last - self.zero) * 1000), to = self:now() });
+		end
+		last = now;
+	end);
+end
+
 function Rig:start()
+	watch_stalls(self);
 	self:instruct(self.edge);
 	self:instruct(self.xmpp);
 	self.presence:start();

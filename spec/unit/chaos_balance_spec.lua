@@ -147,6 +147,10 @@ for _, direction in ipairs { "x2s", "s2x" } do
 			w.calm = 1250;
 			w.sent[0][3].token, w.seen[0][3] = "bridge-down", nil;
 			is_problem("not delivered in peace");
+			w.events = { { kind = "stall", from = 1200, to = 1301 } };
+			assert.equal(0, judge(w).problem_count);
+			w.events = { { kind = "stall", from = 1321, to = 1400 } };
+			is_problem("not delivered in peace");
 			w.calm = 1350;
 			local b = judge(w);
 			assert.equal(0, b.problem_count);
