@@ -319,7 +319,8 @@ static void set(struct dialog *d, uint8_t state, bool open)
 static void gone(struct dialog *d)
 {
 	set(d, NONE, false);
-	*d = (struct dialog){.unanswered = d->unanswered};
+	/* the Call-ID stays: with a CSeq again it would be the same request */
+	*d = (struct dialog){.unanswered = d->unanswered, .cseq = d->cseq};
 }
 
 static void heard(struct load_conn *c, const struct sip_message *m)
