@@ -37,6 +37,7 @@ struct dialog { /* of a Lync user who watches */
 	uint8_t state;
 	bool open;	/* the last NOTIFY said so */
 	bool unanswered;
+	uint8_t call; /* makes the Call-ID of each dialog another */
 };
 
 struct count {
@@ -287,7 +288,7 @@ static void subscribe(size_t i, long expires)
 		"Expires: %ld\r\nContent-Length: 0\r\n\r\n",
 		contact, rr, edge.fqdn, ++edge.branch, user, load_mix(u + 7),
 		load_mix(v + 9), contact, tag, v, load_mix(v + 1),
-		load_mix(v + 2), load_mix(v + 3), ++d->cseq, user,
+		load_mix(v + 2), load_mix(v + 3) + d->call, ++d->cseq, user,
 		load_mix(u + 13), expires);
 	put(edge.bridge, n, sizeof(edge.text));
 	edge.n.asked++;
@@ -319,8 +320,7 @@ static void set(struct dialog *d, uint8_t state, bool open)
 static void gone(struct dialog *d)
 {
 	set(d, NONE, false);
-	/* the Call-ID stays: with a CSeq again it would be the same request */
-	*d = (struct dialog){.unanswered = d->unanswered, .cseq = d->cseq};
+	*d = (struct dialog){.unanswered = d->unanswered, .call = d->call};
 }
 
 static void heard(struct load_conn *c, const struct sip_message *m)
@@ -468,6 +468,7 @@ static void on_tick(struct load *l)
 	while (edge_ready() && load_work_take(&edge.watch, l, edge.n.asked -
 					 edge.n.answered, &i)) {
 		gone(&edge.dialogs[i]);
+		edge.dialogs[i].call++;
 		set(&edge.dialogs[i], ASKED, false);
 		subscribe(i, 28800);
 	}

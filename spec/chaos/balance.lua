@@ -1,7 +1,7 @@
 -- balance.lua: the rules of docs/part-chaos.md: what may have become of a message, from the ledgers of both sides; pure.
 -- SPDX-License-Identifier: MIT
 --
---	local b = balance.new { direction = "x2s"|"s2x"; sender = lines; receiver = lines; events = { { kind, from, to, deaf } … };
+--	local b = balance.new { direction = "x2s"|"s2x"; sender = lines; receiver = lines; events = { { kind, from, to, deaf, mortal } … };
 --		calm = ms; partners = n; on_message = function (class, i, n, sent, seen) | nil }
 --	for each conversation: b:evidence(sent, seen); then again: b:conversation(i, sent, seen); b.sums, b.problems
 --
@@ -99,6 +99,13 @@ local function next_where(list, n, last, wanted)
 	end
 end
 
+-- Prosody ended, or was killed, with the answer in its hands: waiting for a stream that was being made.
+local function in_its_hands(self, from, to)
+	for _, event in ipairs(self.events) do
+		if event.mortal and event.from >= from and event.from <= to then return true; end
+	end
+end
+
 -- Nobody at the partner took a connection then, so that an answer could not be given.
 local function unreachable(self, from, to)
 	for _, event in ipairs(self.events) do
@@ -119,7 +126,8 @@ local function silent(self, i, n, s, r, last, sent)
 	end
 	-- Receipts of a conversation come in order: its own was on a stream that had ended when the next one came.
 	local later = next_where(sent, n, last, function (other) return other.token == "ok"; end);
-	if line and ended(self, line.partner, s.at, later and later.fate_at or math.huge, later and later.fate_line) then
+	local by = later and later.fate_at or math.huge;
+	if line and ended(self, line.partner, s.at, by, later and later.fate_line) or in_its_hands(self, s.at, by) then
 		return lost;
 	elseif unreachable(self, r and r.at or s.at, (r and r.at or s.at + OUTCOME) + GRACE) then
 		return lost;

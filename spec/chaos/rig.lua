@@ -303,6 +303,7 @@ end
 --- Do it, undo it, and note when it was.
 function Rig:apply(event)
 	local entry = { kind = event.kind, from = self:now() };
+	entry.mortal = event.kind == "prosody-kill" or event.kind == "prosody-end";
 	entry.deaf = event.kind == "partner-kill" or event.kind == "wire-refuse" and event.wire == "xmpp-out";
 	table.insert(self.events, entry);
 	hands[event.kind](self, event);

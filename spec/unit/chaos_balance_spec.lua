@@ -284,6 +284,20 @@ describe("the balance of x2s, of a stream that ended,", function ()
 		assert.same({ "silent" }, rules);
 	end);
 
+	it("takes what Prosody had in its hands when it was killed, and not before or after", function ()
+		no_outcome(w.sent[1][5]);
+		for _, from in ipairs { 1499, 1621 } do
+			w.events = { { kind = "prosody-kill", from = from, to = from + 500, mortal = true } };
+			local _, rules = judge(w);
+			assert.same({ "silent" }, rules);
+		end
+		w.events[1].from = 1505;
+		assert.equal(1, judge(w).sums.unreceipted);
+		w.events[1].mortal = nil;
+		local _, rules = judge(w);
+		assert.same({ "silent" }, rules);
+	end);
+
 	it("takes an answer while the contacts' server took no connection", function ()
 		lose(1, 5);
 		w.events = { { kind = "wire-refuse", from = 1490, to = 1600 } };
