@@ -298,13 +298,19 @@ static void subscribe(size_t i, long expires)
 static struct dialog *dialog_of(const struct sip_message *m)
 {
 	char digits[9] = "";
+	uint32_t call;
 	size_t i;
 
 	if (m->call_id.n != 32)
 		return NULL;
 	memcpy(digits, m->call_id.p, 8);
 	i = strtoul(digits, NULL, 16);
-	return i < edge.load.pairs ? &edge.dialogs[i] : NULL;
+	if (i >= edge.load.pairs)
+		return NULL;
+	/* or it is of a dialog before */
+	memcpy(digits, m->call_id.p + 24, 8);
+	call = load_mix((uint32_t)i + 3) + edge.dialogs[i].call;
+	return strtoul(digits, NULL, 16) == call ? &edge.dialogs[i] : NULL;
 }
 
 static void set(struct dialog *d, uint8_t state, bool open)
