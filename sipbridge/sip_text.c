@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "check.h"
 #include "content.h"
 #include "sip_text.h"
 
@@ -67,17 +68,6 @@ static bool scheme(struct sb_str *uri)
 	return false;
 }
 
-static bool user_ok(struct sb_str user)
-{
-	for (size_t i = 0; i < user.n; i++) {
-		unsigned char c = (unsigned char)user.p[i];
-
-		if (c <= ' ' || c >= 0x7f || strchr("<>\"@\\^`{|}", c))
-			return false;
-	}
-	return user.n > 0;
-}
-
 /* Length of the host at the front of s: a name, or an IPv6 in brackets. */
 static size_t host_len(struct sb_str s)
 {
@@ -106,8 +96,7 @@ int sb_uri_plain(char *buf, size_t n, struct sb_str uri)
 	user.n = find(user, ':'); /* a password is nobody's business */
 	host = from(uri, at + 1);
 	len = host_len(host);
-	if (!user_ok(user) || !len ||
-	    (len < host.n && !memchr(":;?", host.p[len], 3)))
+	if (!len || (len < host.n && !memchr(":;?", host.p[len], 3)))
 		return SB_EBADTEXT;
 	host.n = len;
 	len = 4 + user.n + 1 + host.n;
@@ -118,6 +107,9 @@ int sb_uri_plain(char *buf, size_t n, struct sb_str uri)
 	buf[4 + user.n] = '@';
 	for (size_t i = 0; i < host.n; i++)
 		buf[5 + user.n + i] = lower(host.p[i]);
+	/* it goes into events, which hold no other */
+	if (!sb_check_text((struct sb_str){buf, len}, SB_TXT_URI))
+		return SB_EBADTEXT;
 	return (int)len;
 }
 

@@ -149,6 +149,13 @@ TEST(session_uri_plain)
 		{"sip:ada@chat example", NULL},
 		{"sip:ada@b@chat.example", NULL},
 		{"sip:\xc3\xa4@chat.example", NULL},
+		/* an event could not hold them (check.h) */
+		{"sip:%x41@chat.example", NULL},
+		{"sip:ad%4@chat.example", NULL},
+		{"sip:ad%@chat.example", NULL},
+		{"sip:a#b@chat.example", NULL},
+		{"sip:a[b@chat.example", NULL},
+		{"sip:ada@[::1 x]", NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
