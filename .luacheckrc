@@ -31,6 +31,9 @@ files["conf.d/"] = {
 	};
 }
 
+-- What lua_host.c gives to a fuzz target.
+files["fuzz/"] = { read_globals = { "core"; module = { fields = { require = {} } } } }
+
 files["spec/"] = {
 	std = "+busted";
 	max_line_length = 132;

@@ -1,7 +1,8 @@
 # Lync Gateway for Prosody. SPDX-License-Identifier: MIT
 #
 # Variables: BUILD (where to build), PREFIX and DESTDIR (where to install), CC, CFLAGS,
-# WERROR=1 (warnings are errors), V=1 (show commands), JOBS, T= (names of C tests), SPEC= (spec files), SECONDS= (per fuzz target)
+# WERROR=1 (warnings are errors), V=1 (show commands), JOBS, T= (names of C tests; seconds of each fuzz target), SPEC= (spec files),
+# FUZZ= (names of fuzz targets)
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -13,7 +14,6 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 CFLAGS ?= -O2 -g
 LUA := lua5.4
 JOBS ?= $(shell nproc)
-SECONDS ?= 60
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
@@ -42,11 +42,12 @@ LG_SRCS := $(filter-out $(LUA_SRCS),$(wildcard plugin/*.c))
 SB_SRCS := $(wildcard sipbridge/*.c)
 TEST_SRCS := $(filter-out test/fake_%.c test/lua_%.c,$(wildcard test/*.c))
 FUZZ_SRCS := $(wildcard fuzz/fuzz_*.c)
+FUZZERS := $(FUZZ_SRCS:%.c=$(BUILD)/%)
 # Partners and drivers of benchmarks, of chaos and of the wire specs at scale: programs, and what they share.
 LOADS := $(patsubst %,$(BUILD)/bench/%_load,edge xmpp talk publish bare channel chaos_edge chaos_xmpp chaos_wire)
 BENCH_SRCS := $(filter-out bench/bench.c bench/%load.c bench/%talk.c bench/%state.c,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(foreach d,plugin sipbridge test fuzz bench,$(d)/*.c $(d)/*.h))
-LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lua bench/*/*.lua conf.d/*.lua)
+LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lua bench/*/*.lua conf.d/*.lua fuzz/*.lua)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(BUILD)/lync_gateway/core.so
@@ -61,9 +62,9 @@ PURE_LIBS = $(PLUGIN_LIBS) $(if $(wildcard sipbridge/document*.c),$(XML_LIBS))
 	objects install uninstall demo clean help FORCE
 .DELETE_ON_ERROR:
 
-all: $(CORE) $(WORKER) $(TESTS) $(LOADS) ## Build everything into BUILD (default: build/)
+all: $(CORE) $(WORKER) $(TESTS) $(LOADS) $(FUZZERS) ## Build everything into BUILD (default: build/)
 
-$(BUILD)/obj/plugin/lua_%.o $(BUILD)/obj/test/lua_%.o: SPECIAL = $(LUA_CFLAGS)
+$(BUILD)/obj/plugin/lua_%.o $(BUILD)/obj/test/lua_%.o $(BUILD)/obj/fuzz/lua_%.o: SPECIAL = $(LUA_CFLAGS)
 $(BUILD)/obj/plugin/import.o $(BUILD)/obj/test/oom.o $(call obj,$(wildcard sipbridge/document*.c)): SPECIAL = $(XML_CFLAGS)
 $(BUILD)/obj/sipbridge/edge.o $(call obj,$(wildcard sipbridge/sofia_*.c) bench/bare_load.c): SPECIAL = $(SOFIA_CFLAGS)
 
@@ -128,6 +129,7 @@ check-run:
 	-@$(RUN) tools-summary 60 tools/summary self-test
 	-@$(RUN) unit 300 $(BUILD)/test/run
 	-@$(RUN) unit-lua 120 $(BUILD)/test/run-lua
+	-@$(RUN) fuzz 300 tools/fuzz replay $(BUILD)
 	-@$(RUN) spec 1200 $(BUSTED) spec
 	-@tools/summary again $(RESULTS) spec 300 $(BUSTED)
 	@echo && tools/summary total $(RESULTS)
@@ -166,22 +168,22 @@ lint: deps ## House rules, luacheck, shellcheck, gcc -fanalyzer, warnings as err
 	mandoc -T lint -W warning docs/$(MAN_PAGE)
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-lint WERROR=1 CFLAGS='-O2 -fanalyzer' objects
 
-FUZZ := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-fuzz: deps ## Each fuzz target for SECONDS (60) with libFuzzer
+# Each fuzz/fuzz_*.c is a program: with libFuzzer it looks for inputs, with replay.c it goes through its corpus.
+FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_HELP := $(call obj,$(filter-out fuzz/fuzz_%.c fuzz/lua_%.c fuzz/replay.c,$(wildcard fuzz/*.c)))
+FUZZ_MAIN = $(BUILD)/obj/fuzz/replay.o
+fuzz: deps ## Each fuzz target (FUZZ="html sdp": those) for T seconds (60) with libFuzzer
 	@tools/deps fuzz
-	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-fuzz CC=clang CFLAGS='$(FUZZ) -fsanitize=fuzzer-no-link' fuzz-build
-	@set -e; for f in $(FUZZ_SRCS:fuzz/%.c=%); do \
-		dir=$(BUILD)-fuzz/corpus/$$f; log=$(BUILD)-fuzz/$$f.log; mkdir -p $$dir; \
-		seeds=$$([ ! -d fuzz/corpus/$$f ] || echo fuzz/corpus/$$f); \
-		$(BUILD)-fuzz/fuzz/$$f -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
-			-artifact_prefix=$(BUILD)-fuzz/$$f- $$dir $$seeds >$$log 2>&1 || { tail -n 60 $$log; exit 1; }; \
-		echo "fuzz: $$f: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) runs in $(SECONDS) s, no finding"; \
-	done
+	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-fuzz CC=clang CFLAGS='$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link' FUZZ_MAIN=-fsanitize=fuzzer fuzz-build
+	@tools/fuzz run $(BUILD)-fuzz $(or $(T),60) $(FUZZ)
 
-fuzz-build: $(FUZZ_SRCS:fuzz/%.c=$(BUILD)/fuzz/%)
-$(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(LG_LIB) $(SB_LIB)
+fuzz-build: $(FUZZERS)
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(FUZZ_HELP) $(filter %.o,$(FUZZ_MAIN)) $(LG_LIB) $(SB_LIB)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) $(filter -%,$(FUZZ_MAIN)) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS) $(FUZZ_LIBS)
+$(BUILD)/fuzz/fuzz_import $(BUILD)/fuzz/fuzz_managed: FUZZ_LIBS = $(LUA_LIBS)
+$(BUILD)/fuzz/fuzz_import $(BUILD)/fuzz/fuzz_managed: $(call obj,fuzz/lua_host.c $(LUA_SRCS))
 
 $(BUILD)/bench/edge_load: $(call obj,bench/sip_load.c bench/edge_talk.c bench/edge_state.c bench/talk.c)
 $(BUILD)/bench/xmpp_load: $(call obj,bench/xml_load.c bench/xmpp_talk.c bench/talk.c)
