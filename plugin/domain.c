@@ -337,12 +337,12 @@ int lg_domain_unicode(struct sb_str *out, char buf[LG_DOMAIN_MAX],
 		if (n > 0 && n < LG_DOMAIN_MAX)
 			buf[n++] = '.';
 		k = label_unicode(buf + n, LG_DOMAIN_MAX - n, label);
-		if (k == 0) {
-			if (LG_DOMAIN_MAX - n < label.n)
-				return LG_ETOOLONG;
+		if (k == 0 && LG_DOMAIN_MAX - n >= label.n) {
 			memcpy(buf + n, label.p, label.n);
 			k = label.n;
 		}
+		if (k == 0) /* U-labels may take more room than A-labels */
+			return lg_domain_ascii(out, buf, domain);
 		n += k;
 	}
 	*out = (struct sb_str){buf, n};

@@ -25,7 +25,7 @@ int lg_domain_ascii(struct sb_str *out, char buf[LG_DOMAIN_MAX],
 
 /* The same with U-labels; a label that is no well-behaved A-label (not in the
  * shortest form, or with characters that look like separators) stays as it
- * is. */
+ * is, and so do A-labels where U-labels would take more than LG_DOMAIN_MAX. */
 int lg_domain_unicode(struct sb_str *out, char buf[LG_DOMAIN_MAX],
 		      struct sb_str domain);
 

@@ -232,6 +232,14 @@ describe("to_sip", function ()
 	end
 end);
 
+it("leads back from a domain whose U-labels are longer than a domain may be", function ()
+	local label = assert(core.to_sip("a@" .. ("\u{3042}"):rep(50) .. ".example")):match("@(xn%-%-[^.]*)");
+	local jid = ("a@%s.%s.%s.example"):format(label, label, label);
+	local back = assert(core.to_jid(assert(core.to_sip(jid))));
+	assert.equal(jid, back);
+	assert.equal(core.to_sip(jid), core.to_sip(back));
+end);
+
 describe("every byte", function ()
 	for byte = 0, 255 do
 		it(("0x%02X in a user and in a localpart"):format(byte), function ()
