@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "content.h"
+#include "check.h"
 #include "sofia_edge.h"
 #include "sofia_names.h"
 
@@ -58,7 +58,7 @@ void sb_edge_refused(struct sb_edge *e, struct sb_str domain, const char *token,
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (domain.n > 255 || !sb_utf8_valid(domain))
+	if (domain.n > 255 || !sb_check_text(domain, SB_TXT_LINE))
 		ev.domain = SB_NOSTR;
 	ev.token = sb_str_of(token);
 	ev.reason = sb_str_of(line);

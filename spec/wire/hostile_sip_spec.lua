@@ -56,6 +56,7 @@ describe("hostile SIP", function ()
 			["From of another domain that says it is verified"] = { 403, "from-domain", { From = "<sip:ceo@evil.example>;tag=1";
 				more = { { "ms-asserted-verification-level", "ms-source-verified-user=verified" } } } };
 			["From whose domain is not text"] = { 403, "from-domain", { From = "<sip:lena@\255.com>;tag=1" } };
+			["From whose domain has a control character"] = { 403, "from-domain", { From = "<sip:lena@\24.com>;tag=1" } };
 			["From without a user"] = { 400, "malformed", { From = "<sip:contoso.com>;tag=1" } };
 			["To without a user"] = { 400, "malformed", { To = "<sip:fabrikam.com>" } };
 			["a target without a user"] = { 400, "malformed", { uri = "sip:fabrikam.com" } };
