@@ -66,7 +66,7 @@ all: $(CORE) $(WORKER) $(TESTS) $(LOADS) $(FUZZERS) ## Build everything into BUI
 
 $(BUILD)/obj/plugin/lua_%.o $(BUILD)/obj/test/lua_%.o $(BUILD)/obj/fuzz/lua_%.o: SPECIAL = $(LUA_CFLAGS)
 $(BUILD)/obj/plugin/import.o $(BUILD)/obj/test/oom.o $(call obj,$(wildcard sipbridge/document*.c)): SPECIAL = $(XML_CFLAGS)
-$(BUILD)/obj/sipbridge/edge.o $(call obj,$(wildcard sipbridge/sofia_*.c) bench/bare_load.c): SPECIAL = $(SOFIA_CFLAGS)
+$(BUILD)/obj/sipbridge/edge.o $(call obj,$(wildcard sipbridge/sofia_*.c fuzz/sofia_*.c) bench/bare_load.c): SPECIAL = $(SOFIA_CFLAGS)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -170,7 +170,7 @@ lint: deps ## House rules, luacheck, shellcheck, gcc -fanalyzer, warnings as err
 
 # Each fuzz/fuzz_*.c is a program: with libFuzzer it looks for inputs, with replay.c it goes through its corpus.
 FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-FUZZ_HELP := $(call obj,$(filter-out fuzz/fuzz_%.c fuzz/lua_%.c fuzz/replay.c,$(wildcard fuzz/*.c)))
+FUZZ_HELP := $(call obj,$(filter-out fuzz/fuzz_%.c fuzz/lua_%.c fuzz/sofia_%.c fuzz/replay.c,$(wildcard fuzz/*.c)))
 FUZZ_MAIN = $(BUILD)/obj/fuzz/replay.o
 fuzz: deps ## Each fuzz target (FUZZ="html sdp": those) for T seconds (60) with libFuzzer
 	@tools/deps fuzz
@@ -182,6 +182,10 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(FUZZ_HELP) $(filter %.o,$(F
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) $(filter -%,$(FUZZ_MAIN)) -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS) $(FUZZ_LIBS)
+SIP_WRAPS := clock_gettime getrandom su_root_step nta_agent_create tport_has_tls tport_is_verified \
+	tport_delivered_from_subjects sb_tls_captured sb_tls_load
+$(BUILD)/fuzz/fuzz_sip: FUZZ_LIBS = $(SIP_WRAPS:%=-Wl,--wrap=%) $(SOFIA_LIBS) -lpthread
+$(BUILD)/fuzz/fuzz_sip: $(call obj,$(wildcard fuzz/sofia_*.c))
 $(BUILD)/fuzz/fuzz_import $(BUILD)/fuzz/fuzz_managed: FUZZ_LIBS = $(LUA_LIBS)
 $(BUILD)/fuzz/fuzz_import $(BUILD)/fuzz/fuzz_managed: $(call obj,fuzz/lua_host.c $(LUA_SRCS))
 

@@ -1,4 +1,4 @@
--- import.lua: a file that the Lync side exported (CLIXML, JSON, CSV): read, compared with a configuration, told, written.
+-- import.lua: a file that the Lync side exported (CLIXML, JSON, CSV): read, compared with the settings, told, written.
 -- SPDX-License-Identifier: MIT
 --
 -- Whatever the bytes: rows or one problem; what is said of them fits on lines of text without control characters;
