@@ -312,6 +312,21 @@ static bool is_secret(const struct lg_key *keys, size_t n, const char *name)
 	return false;
 }
 
+/* A secret that stands in the wrong table, where no key is one. */
+static bool sounds_secret(struct sb_str name)
+{
+	static const struct sb_str parts[] = {{"pass", 4}, {"secret", 6}};
+	size_t i, k;
+
+	for (k = 0; k < sizeof(parts) / sizeof(parts[0]); k++)
+		for (i = 0; i + parts[k].n <= name.n; i++)
+			if (sb_str_caseeq((struct sb_str){name.p + i,
+							  parts[k].n},
+					  parts[k]))
+				return true;
+	return false;
+}
+
 /* "known are a, b" */
 static const char *known(struct lg_lint *l, const struct lg_key *keys, size_t n)
 {
@@ -333,7 +348,7 @@ static void unknown_key(struct lg_lint *l, const struct lg_entry *e,
 
 	if (e->name.p)
 		near = lg_nearest(e->name, nth_key, keys, n);
-	if (near && is_secret(keys, n, near))
+	if (sounds_secret(e->name) || (near && is_secret(keys, n, near)))
 		shown = NULL;
 	remedy = near ? lg_lint_text(l, "did you mean \"%s\"?", near)
 		      : known(l, keys, n);

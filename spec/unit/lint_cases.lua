@@ -183,6 +183,10 @@ return {
 	{ "a passphrase that is a number", { lync_gateway_settings = { dialback_passphrase = 12345678 } }, {
 		"E lync_gateway_settings.dialback_passphrase: not a string; write it in quotes";
 	} };
+	{ "a passphrase in the wrong table, which is not shown", partner { dialback_passphrase = "s3cr3tf0r3v3r" }, {
+		"E " .. P .. ".dialback_passphrase: unknown key; known are partner_type, description, additional_domains, "
+			.. "tls_negotiation, sasl_negotiation, support_dialback_negotiation, enable_keep_alive, connection_limit, proxy_fqdn";
+	} };
 	{ "one stream for each partner", { lync_gateway_settings = { partner_connection_limit = 1 } }, {
 		"W lync_gateway_settings.partner_connection_limit: one stream is not enough for both directions; write 2 or more";
 	} };
