@@ -421,8 +421,9 @@ static void settings(struct sb_config *c)
 	c->bridge_fqdn = SB_STR("xmpp.contoso.com");
 	c->listen[c->listen_n++] = SB_STR("127.0.0.1:5061");
 	c->domains[c->domains_n++] = (struct sb_domain){
-		.name = SB_STR("contoso.com"), .edge = SB_STR("sip.contoso.com"),
-		.address = SB_NOSTR, .port = 5061,
+		.name = SB_STR("contoso.com"),
+		.edge = SB_STR("sip.contoso.com"),
+		.port = 5061,
 	};
 	c->wire.invite_timeout_ms = c->wire.message_timeout_ms = 32000;
 	c->wire.imdn_wait_ms = c->wire.session_idle_ms = 60000;

@@ -91,7 +91,7 @@ nta_agent_t *__wrap_nta_agent_create(su_root_t *root, url_string_t const *name,
 	ta_start(ta, tag, value);
 	a = __real_nta_agent_create(root, (url_string_t const *)(const void *)
 				    tcp, f, arg, TAG_NEXT(ta_args(ta)));
-	ta_end(ta);
+	(void)ta_end(ta);
 	return a;
 }
 
