@@ -151,6 +151,9 @@ int sb_edge_new(struct sb_edge **ep, int fd, const struct sb_edge_hooks *hooks,
 	if (!sb_names_are_numbers())
 		sb_edge_log(e, 3, "host names of peers may be looked up: "
 			    "getaddrinfo is not replaced");
+	if (!sb_start_lines_are_ours())
+		sb_edge_log(e, 2, "line ends in front of a message may spoil "
+			    "it: sip_request_d is not replaced");
 	e->root = su_root_create(e);
 	if (!e->root || sb_tls_new(&e->tls, &tls_hooks, e) != SB_OK
 	    || su_wait_create(&wait, fd, SU_WAIT_IN) < 0) {

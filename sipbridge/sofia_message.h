@@ -33,6 +33,10 @@ struct sb_scratch {
 int sb_sofia_read(struct sb_sip_in *in, struct sb_scratch *s, const msg_t *msg,
 		  const sip_t *sip);
 
+/* White space in front of a start line does no harm: sofia_start_line.c has
+ * taken its place in Sofia. */
+bool sb_start_lines_are_ours(void);
+
 /* Behind the @ of a URI that sb_sofia_read made; or empty. */
 struct sb_str sb_sofia_host(struct sb_str uri);
 

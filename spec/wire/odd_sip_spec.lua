@@ -60,6 +60,19 @@ describe("odd SIP", function ()
 		passes("so much supported", { more = list });
 	end);
 
+	it("may stand behind line ends, in one record with them", function ()
+		for _, ends in ipairs { "\r\n", "\r\n\r\n", "\r\n\r\n\r\n", "\r\n\r\n\r\n\r\n" } do
+			local conn, text = probe:connect(), ("behind %d bytes"):format(#ends);
+			for _, again in ipairs { "first", "second" } do
+				local bytes, call_id = probe:bytes { body = text .. again };
+				conn:send(ends .. bytes);
+				assert.equal(200, probe:answer(conn, call_id).status);
+				romeo:wait_message(text .. again);
+			end
+			conn:close();
+		end
+	end);
+
 	it("may come byte by byte", function ()
 		local conn, sent = probe:connect(), 0;
 		local bytes, call_id = probe:bytes { body = "byte by byte" };
