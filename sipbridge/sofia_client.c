@@ -45,6 +45,7 @@ static void free_txn(struct sb_client_txn *t)
 	if (t->msg)
 		msg_destroy(t->msg);
 	free(t->call_id);
+	free(t->domain);
 	free(t);
 }
 
@@ -208,7 +209,7 @@ static int on_response(struct sb_client_txn *t, nta_outgoing_t *orq,
 	}
 	else if (t->probe)
 		in = (struct sb_sip_in){.method = t->method, .status = status};
-	in.domain = sb_sofia_host(in.to.uri);
+	in.domain = sb_str_of(t->domain);
 	if (status >= 200)
 		finish(t, &in);
 	else if (!t->probe)
@@ -314,8 +315,10 @@ int sb_edge_request(struct sb_edge *e, uint64_t cookie,
 	}
 	t->msg = msg;
 	t->until_ms = UINT64_MAX;
-	if (m->method == SB_M_INVITE)
+	if (m->method == SB_M_INVITE) { /* a fork has no other names */
 		t->call_id = text_dup(m->call_id);
+		t->domain = text_dup(m->domain);
+	}
 	*p->queue_end = t;
 	p->queue_end = &t->queue_next;
 	p->queued++;
@@ -380,7 +383,7 @@ int sb_client_stray(struct sb_edge *e, nta_agent_t *agent, msg_t *msg,
 			    && !strcmp(t->call_id, sip->sip_call_id->i_id)) {
 				if (sb_sofia_read(&in, &e->scratch, msg, sip)
 				    == 0) {
-					in.domain = sb_sofia_host(in.to.uri);
+					in.domain = sb_str_of(t->domain);
 					e->hooks.response(e->arg, t->cookie,
 							  &in);
 				}

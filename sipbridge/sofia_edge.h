@@ -31,6 +31,7 @@ struct sb_client_txn {
 	int early;	      /* status that came while sending; 0: none */
 	uint64_t until_ms;    /* then it is given up, or forgotten */
 	char *call_id;	      /* INVITE */
+	char *domain;	      /* INVITE: whose Edge it went to */
 };
 
 /* A request of theirs without final answer, or an INVITE without ACK. */

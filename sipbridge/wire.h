@@ -61,7 +61,8 @@ struct sb_sip_in {
 				    connection 503 */
 	struct sb_str domain;	 /* SIP domain (struct sb_domain name) that the
 				    connection's Edge serves; From of a request
-				    was checked against it */
+				    was checked against it; of an answer it is
+				    the INVITE's, else empty */
 	struct sb_str request_uri;
 	struct sb_party from, to;
 	struct sb_str call_id;

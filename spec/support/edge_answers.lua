@@ -20,9 +20,9 @@ local function to_with_tag(conversation, request)
 end
 
 return function (Conversation)
-	local function accept(self, transaction, again, headers)
-		local request = transaction.request;
-		self.edge:respond(transaction, { status = 200, to = to_with_tag(self, request), contact = words.gruu(self.user), again = again,
+	local function accept(self, transaction, again, headers, to_host)
+		local request, to = transaction.request, to_with_tag(self, transaction.request);
+		self.edge:respond(transaction, { status = 200, to = to_host and to:gsub("@[^>;]*", "@" .. to_host) or to, contact = words.gruu(self.user), again = again,
 			headers = headers, record_route = answer_routes(self, request), type = "application/sdp",
 			body = words.sdp("sip:" .. self.user.address) });
 		if self.state == "opening" then self.state = "open"; end
@@ -60,7 +60,7 @@ return function (Conversation)
 					headers = self.user.failure_headers(rule) });
 			end
 			accept(self, transaction, rule.fork == "both", rule.headers);
-			if rule.fork == "both" then accept(other, transaction); end
+			if rule.fork == "both" then accept(other, transaction, nil, nil, rule.to_host); end
 			self.user:emit("open", self);
 		end);
 	end

@@ -7,8 +7,8 @@
 --	local c = lena:open("romeo@fabrikam.com", "hello")	-- a Conversation (edge_conversation.lua)
 --
 -- An answer: a status, "never", or { status, reason, diag, diag_text, warning, headers, after = seconds, times, ringing = true,
--- crossing = true (its 200 crosses the CANCEL), fork = true (180s of two endpoints), fork = "both" (and a 200 of both), message_id,
--- imdn = status, imdn_method }. Presence: edge_presence.lua.
+-- crossing = true (its 200 crosses the CANCEL), fork = true (180s of two endpoints), fork = "both" (and a 200 of both), to_host
+-- (of the second), message_id, imdn = status, imdn_method }. Presence: edge_presence.lua.
 
 local sip = require "spec.support.sip";
 local words = require "spec.support.edge_words";

@@ -76,6 +76,15 @@ describe("an IM session", function ()
 		end);
 	end);
 
+	it("tells a second answer's Edge, whatever domain stands in its To", function ()
+		local user, address = somebody();
+		user:answers("INVITE", { status = 200, fork = "both", to_host = "elsewhere.example" });
+		romeo:message(address, "answered from elsewhere");
+		local first = user:wait_message("answered from elsewhere").conversation;
+		assert.equal("bye of the contact", first.other:wait_end());
+		assert.is_true(first.other.acked);
+	end);
+
 	describe("in glare", function ()
 		it("is theirs when theirs is up first: ours is cancelled, nothing is lost or doubled", function ()
 			local user, address = somebody();
