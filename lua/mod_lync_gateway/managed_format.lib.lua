@@ -17,7 +17,14 @@ local function quoted(text)
 end
 
 local function scalar(value)
-	return type(value) == "string" and quoted(value) or tostring(value);
+	if type(value) == "string" then
+		return quoted(value);
+	end
+	local text = tostring(value);
+	if math.type(value) == "float" and tonumber(text) ~= value then
+		text = ("%.17g"):format(value);
+	end
+	return text;
 end
 
 local function key_text(key, bare)

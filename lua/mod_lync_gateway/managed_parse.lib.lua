@@ -139,6 +139,9 @@ local function read_scalar(p)
 	local value = words[word];
 	if value == nil and word and word:find("^%-?[%d.]") then
 		value = tonumber(word);
+		if value and value - value ~= 0 then -- beyond all numbers: there is no way to write it
+			value = nil;
+		end
 	end
 	if value == nil then
 		fail(p, ("%s is not a value; write \"text\" in quotes, a number, true, false or { … }"):format(here(p)));

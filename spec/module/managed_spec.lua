@@ -38,6 +38,15 @@ describe("the managed file's text", function ()
 		end);
 	end
 
+	it("keeps a number", function ()
+		for _, number in ipairs { "0", "-7", "9007199254740993", "0x10", "1e2", "0.1", "3.14159265358979312", "1e300", "5e-324" } do
+			local doc = assert(format.parse("return { x = { y = { z = "..number.." } } }"));
+			local again = load(format.render(doc), "f", "t", {})().x.y.z;
+			assert.equal(load("return "..number)(), again, number);
+			assert.equal(math.type(load("return "..number)()), math.type(again), number);
+		end
+	end);
+
 	it("takes what Lua takes of it", function ()
 		local doc = assert(format.parse("return{a={'x',\"y\\065\";};b=-1.5,c=true,\r\n['d e']={} -- f\n , g = 1e3};"));
 		local values = {};
@@ -59,6 +68,8 @@ describe("the managed file's text", function ()
 		["return { [1] = 1 }"] = "line 1: a key in brackets is to be a name in quotes";
 		["return { --[[ x\n]] }"] = "line 1: a comment of several lines";
 		["return { a = \"\\q\" }"] = "line 1: a \\ in a string that means nothing";
+		["return { a = 1e400 }"] = 'line 1: "1e400" is not a value';
+		["return { a = -1e400 }"] = "is not a value";
 		["return { end = 1 }"] = 'line 1: "end" is not a value';
 		["return { dialback_passphrase = hunter2 }"] = "line 1: something else is not a value";
 		["return "..("{"):rep(20)] = "line 1: too many tables within each other";
