@@ -58,7 +58,8 @@ SB_LIB := $(BUILD)/sipbridge.a
 PLUGIN_LIBS = $(if $(wildcard plugin/import.c),$(XML_LIBS)) $(if $(wildcard plugin/certificate.c),-lcrypto)
 PURE_LIBS = $(PLUGIN_LIBS) $(if $(wildcard sipbridge/document*.c),$(XML_LIBS))
 
-.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build bench bench-build bench-scale soak chaos chaos-full \
+.PHONY: all deps check check-run check-unit check-spec check-asan check-valgrind lint fuzz fuzz-build fuzz-coverage bench bench-build \
+	bench-scale soak chaos chaos-full \
 	objects install uninstall demo clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -146,6 +147,7 @@ check-asan: deps ## C tests, and specs that load core.so, with address and undef
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-asan CFLAGS='$(ASAN)' all
 	$(BUILD)-asan/test/run
 	$(BUILD)-asan/test/run-lua
+	tools/fuzz replay $(BUILD)-asan
 	ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) \
 		$(MAKE) BUILD=$(BUILD)-asan CFLAGS='$(ASAN)' SPEC='$(or $(SPEC),$(shell grep -l lync_gateway.core -r spec --include=*_spec.lua))' check-spec
 
@@ -163,7 +165,7 @@ lint: deps ## House rules, luacheck, shellcheck, gcc -fanalyzer, warnings as err
 	@! $(MAKE) -n help 2>&1 | grep -i warning
 	@tools/ccheck $(C_FILES)
 	luacheck -q $(LUA_FILES) tools/ccheck tools/summary bench/run
-	shellcheck tools/deps tools/valgrind-worker .ci/run spec/chaos/run spec/chaos/small_disk.sh
+	shellcheck tools/deps tools/fuzz tools/fuzz-coverage tools/valgrind-worker .ci/run spec/chaos/run spec/chaos/small_disk.sh
 	shellcheck -s bash completion/bash
 	mandoc -T lint -W warning docs/$(MAN_PAGE)
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-lint WERROR=1 CFLAGS='-O2 -fanalyzer' objects
@@ -177,11 +179,16 @@ fuzz: deps ## Each fuzz target (FUZZ="html sdp": those) for T seconds (60) with 
 	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-fuzz CC=clang CFLAGS='$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link' FUZZ_MAIN=-fsanitize=fuzzer fuzz-build
 	@tools/fuzz run $(BUILD)-fuzz $(or $(T),60) $(FUZZ)
 
+fuzz-coverage: deps ## Lines of C that the fuzz targets' corpora run
+	@tools/deps fuzz
+	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-cov CC=clang CFLAGS='-O1 -g -fprofile-instr-generate -fcoverage-mapping' fuzz-build
+	@tools/fuzz-coverage $(BUILD)-cov $(LG_SRCS) $(SB_SRCS)
+
 fuzz-build: $(FUZZERS)
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(FUZZ_HELP) $(filter %.o,$(FUZZ_MAIN)) $(LG_LIB) $(SB_LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) $(filter -%,$(FUZZ_MAIN)) -o $@ $(filter %.o,$^) \
-		-Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS) $(FUZZ_LIBS)
+		-Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS) $(FUZZ_LIBS) -lm
 SIP_WRAPS := clock_gettime getrandom su_root_step nta_agent_create tport_has_tls tport_is_verified \
 	tport_delivered_from_subjects sb_tls_captured sb_tls_load
 $(BUILD)/fuzz/fuzz_sip: FUZZ_LIBS = $(SIP_WRAPS:%=-Wl,--wrap=%) $(SOFIA_LIBS) -lpthread
@@ -254,7 +261,7 @@ uninstall: ## Remove what install placed, except the configuration
 	rm -f $(DESTDIR)$(MANDIR)/man8/$(MAN_PAGE) $(DESTDIR)$(COMPLETIONDIR)/prosodyctl
 
 clean: ## Remove all build directories
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-lint $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-lint $(BUILD)-fuzz $(BUILD)-cov
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile

@@ -67,7 +67,9 @@ end
 local function check_change(doc)
 	local before = managed.options(doc, HOST);
 	managed.set_partner(doc, HOST, "fuzz.example", { partner_type = "federated" }, { "-- new" });
-	check_line(managed.diff(doc):gsub("[\n\t]", " "));
+	if not doc.source:find("[%z\1-\8\11-\31\127]") then -- a comment of the administrator's stays as it is
+		check_line((managed.diff(doc):gsub("[\n\t]", " ")));
+	end
 	local again = assert(managed.parse("partners", managed.render(doc)));
 	assert(managed.get(again, HOST, "lync_partners", "fuzz.example").partner_type == "federated");
 	managed.set_partner(again, HOST, "fuzz.example", nil);
