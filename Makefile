@@ -191,7 +191,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(FUZZ_HELP) $(filter %.o,$(F
 		-Wl,--start-group $(LG_LIB) $(SB_LIB) -Wl,--end-group $(PURE_LIBS) $(FUZZ_LIBS) -lm
 SIP_WRAPS := clock_gettime getrandom su_root_step nta_agent_create tport_has_tls tport_is_verified \
 	tport_delivered_from_subjects sb_tls_captured sb_tls_load
-$(BUILD)/fuzz/fuzz_sip: FUZZ_LIBS = $(SIP_WRAPS:%=-Wl,--wrap=%) $(SOFIA_LIBS) -lpthread
+$(BUILD)/fuzz/fuzz_sip: FUZZ_LIBS = $(SIP_WRAPS:%=-Wl,--wrap=%) $(SOFIA_LIBS) $(SECCOMP_LIBS) -lpthread
 $(BUILD)/fuzz/fuzz_sip: $(call obj,$(wildcard fuzz/sofia_*.c))
 $(BUILD)/fuzz/fuzz_import $(BUILD)/fuzz/fuzz_managed: FUZZ_LIBS = $(LUA_LIBS)
 $(BUILD)/fuzz/fuzz_import $(BUILD)/fuzz/fuzz_managed: $(call obj,fuzz/lua_host.c $(LUA_SRCS))

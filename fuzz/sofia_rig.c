@@ -418,6 +418,8 @@ struct sb_str rig_call_id(void)
 static void settings(struct sb_config *c)
 {
 	sb_config_init(c);
+	c->sandbox = false; /* the process is the fuzzer's, too */
+	c->memory = 0;
 	c->bridge_fqdn = SB_STR("xmpp.contoso.com");
 	c->listen[c->listen_n++] = SB_STR("127.0.0.1:5061");
 	c->domains[c->domains_n++] = (struct sb_domain){
