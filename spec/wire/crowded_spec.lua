@@ -15,7 +15,7 @@ local CONNECTS = 5000;  -- twice
 local SLOW = 200;       -- of the 256 that there is room for
 local HALF_OPEN = 600;
 local HELD = 200;       -- of them open at a time
-local SECONDS = 30;     -- on a busy machine
+local SECONDS = 60;     -- on a busy machine
 local RSS = 32 << 20;   -- bytes that a crowd may cost
 local ADDRESSES = 40;
 

@@ -6,7 +6,7 @@ local World = require "spec.support.world";
 local Probe = require "spec.support.probe";
 local sip = require "spec.support.sip";
 
-local SECONDS = 20; -- on a busy machine
+local SECONDS = 60; -- on a busy machine
 
 describe("a hostile field", function ()
 	local w, probe, romeo, heard;

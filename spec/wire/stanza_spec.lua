@@ -90,6 +90,31 @@ describe("a partner's stanza", function ()
 			message("type='chat'", "<body>wide and deep</body>"..deep..("<b xmlns='urn:y'/>"):rep(2000));
 			lena:wait_message("wide and deep", 10);
 		end);
+		it("with 5,000 children and 1,000 attributes is read to the end", function ()
+			local many = {};
+			for i = 1, 1000 do many[i] = ("a%d='%d'"):format(i, i); end
+			message("type='chat'", "<body>very wide</body><c xmlns='urn:z' " .. table.concat(many, " ") .. "/>"
+				.. ("<b xmlns='urn:y'/>"):rep(5000));
+			lena:wait_message("very wide", 20);
+		end);
+		for _, size in ipairs { 10240, 65536, 500000 } do
+			it(("with %d bytes is delivered as it is, or refused"):format(size), function ()
+				local text = ("z"):rep(size);
+				local id = message("type='chat'", "<body>" .. text .. "</body>");
+				if size <= 16384 then
+					lena:wait_message(text, 20);
+				else
+					assert.same({ "policy-violation", "modify" }, { error_for(id, 20) });
+				end
+			end);
+		end
+		it("with XHTML-IM, a link beside it and several bodies brings one text", function ()
+			message("type='chat' xml:lang='en'", "<body xml:lang='de'>deutsch</body><body>plain</body>"
+				.. "<body xml:lang='fr'>fran\195\167ais</body>"
+				.. "<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'><script>evil()</script>"
+				.. "</body></html><x xmlns='jabber:x:oob'><url>http://evil.example/</url></x>");
+			assert.equal("plain", lena:wait_message("plain", 20).text);
+		end);
 		it("with a carbon or a forwarded message inside brings only its own text", function ()
 			message("type='chat'", "<body>outer</body><received xmlns='urn:xmpp:carbons:2'><forwarded "
 				.."xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='ceo@contoso.com' to='x@y'><body>inner</body>"
