@@ -17,6 +17,8 @@
 #define STEP_MS 1000	   /* the loop's longest sleep */
 #define STEPS_PER_WAKE 16  /* then the engines and Prosody have their turn */
 #define REFUSALS_SHOWN 10  /* a second: strangers do not fill the log */
+#define MEMORY_PROBE 262144 /* bytes: as a TLS connection and a message */
+#define MEMORY_PATIENCE 3   /* seconds without */
 
 uint64_t sb_edge_now(void)
 {
@@ -326,6 +328,21 @@ static bool step(struct sb_edge *e, uint32_t ms)
 	return e->heard;
 }
 
+/* Without memory no connection is made and little is answered. What a busy
+ * moment took comes back; what does not, only the end of the process frees. */
+static void watch_memory(struct sb_edge *e)
+{
+	void *probe = malloc(MEMORY_PROBE);
+
+	free(probe);
+	e->memory_short = probe ? 0 : e->memory_short + 1;
+	if (e->memory_short < MEMORY_PATIENCE)
+		return;
+	sb_edge_log(e, 3, "out of memory: giving way to another worker "
+		    "(lync_bridge_memory, or the machine's)");
+	e->stop = true;
+}
+
 static void each_second(struct sb_edge *e, uint64_t now_ms)
 {
 	struct timespec pause = {0, 50 * 1000 * 1000};
@@ -335,6 +352,7 @@ static void each_second(struct sb_edge *e, uint64_t now_ms)
 		sb_tls_reap(e->tls, now_ms);
 		sb_server_tick(e, now_ms);
 		tell_refusals(e);
+		watch_memory(e);
 	}
 	if (sb_sofia_log_emfile()) {
 		sb_edge_log(e, 3, "no file descriptors left: connections wait");

@@ -93,6 +93,10 @@ static int drop_privileges(uint32_t keep)
 	 * by it either, since nothing is executed */
 	for (cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
 		(void)prctl(PR_CAPBSET_DROP, cap);
+	/* nothing to drop: a service manager may have forbidden the call */
+	if (!((d[0].permitted | d[0].inheritable) & ~keep) &&
+	    !(d[1].permitted | d[1].inheritable))
+		return 0;
 	d[0].permitted &= keep;
 	d[0].effective = d[0].permitted;
 	d[1].permitted = d[1].effective = 0;

@@ -100,6 +100,7 @@ struct sb_edge {
 	struct sb_server_txn *unacked[SB_ACK_BUCKETS];
 	uint64_t last_reap_ms;
 	usize_t messages, spoilt; /* that the stack has taken, not read */
+	unsigned int memory_short; /* seconds without any */
 	unsigned int refusals; /* of the TLS guard, since the last reap */
 	uint64_t branch; /* counts, for ACK */
 	struct sb_scratch scratch;
