@@ -244,6 +244,7 @@ demo: deps ## Gateway, XMPP partner and Access Edge stand-in on loopback, messag
 
 MODULES := $(wildcard lua/mod_lync_gateway/*.lua)
 MAN_PAGE := prosody-mod-lync-gateway.8
+DOCDIR ?= $(PREFIX)/share/doc/prosody-mod-lync-gateway
 SAMPLE = $(SYSCONFDIR)/prosody/conf.avail/lync-gateway.cfg.lua
 place = install -D -m $(1) $(2) $(DESTDIR)$(3).new && mv -f $(DESTDIR)$(3).new $(DESTDIR)$(3)
 install: $(CORE) $(WORKER) ## Install where Debian's Prosody 0.12 finds it (DESTDIR, PREFIX)
@@ -254,10 +255,12 @@ install: $(CORE) $(WORKER) ## Install where Debian's Prosody 0.12 finds it (DEST
 	$(call place,755,$(WORKER),$(LUA_CDIR)/lync_gateway/sipbridge-worker)
 	$(call place,644,docs/$(MAN_PAGE),$(MANDIR)/man8/$(MAN_PAGE))
 	$(call place,644,completion/bash,$(COMPLETIONDIR)/prosodyctl)
+	$(call place,644,conf.d/systemd/hardening.conf,$(DOCDIR)/hardening.conf)
 	@[ -e $(DESTDIR)$(SAMPLE) ] || { $(call place,644,conf.d/lync-gateway.cfg.lua,$(SAMPLE)); }
 
 uninstall: ## Remove what install placed, except the configuration
 	rm -rf $(DESTDIR)$(MODULEDIR)/mod_lync_gateway $(DESTDIR)$(LUA_CDIR)/lync_gateway
+	rm -rf $(DESTDIR)$(DOCDIR)
 	rm -f $(DESTDIR)$(MANDIR)/man8/$(MAN_PAGE) $(DESTDIR)$(COMPLETIONDIR)/prosodyctl
 
 clean: ## Remove all build directories
