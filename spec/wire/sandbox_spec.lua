@@ -82,7 +82,8 @@ describe("the worker's sandbox", function ()
 	it("can read every character set that it takes", function ()
 		local romeo = w:contact("romeo");
 		local conversation = w:lync_user("lena"):open(romeo.jid, "in UTF-8", { embed = false }):wait_open();
-		for charset, bytes in pairs { ["windows-1252"] = "caf\xe9 \x80"; ["iso-8859-1"] = "caf\xe9 1"; ["us-ascii"] = "cafe"; ["utf-8"] = "caf\u{e9}" } do
+		for charset, bytes in pairs { ["windows-1252"] = "caf\xe9 \x80"; ["iso-8859-1"] = "caf\xe9 1"; ["us-ascii"] = "cafe";
+			["utf-8"] = "caf\u{e9}" } do
 			local said = conversation:say(bytes, { type = "text/plain; charset=" .. charset });
 			assert.equal(200, (said:wait()), charset);
 		end
