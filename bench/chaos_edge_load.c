@@ -20,7 +20,7 @@
 enum {
 	LINKS = 2, /* connections to the bridge; Lync has up to 4 */
 	AGAIN_MS = 300,
-	ESTABLISH_MS = 10000, /* then a connection that is not up is closed */
+	ESTABLISH_MS = 30000, /* then a connection that is not up is closed */
 	ANSWER_MS = 32000,    /* RFC 3261: timers B and F */
 	TALK = 211,	      /* messages of one session; then BYE */
 	OLD = 8,	      /* sessions of which a late failure may come */
@@ -154,6 +154,7 @@ static bool of_this_life(const struct sip_message *m)
 
 static void take_text(struct load_conn *c, const struct sip_message *m)
 {
+	const struct chaos_seen *s;
 	unsigned conv, n;
 
 	if (!of_this_life(m)) {
@@ -164,6 +165,12 @@ static void take_text(struct load_conn *c, const struct sip_message *m)
 		answer(c, m, "200 OK");
 		return;
 	}
+	s = &edge.chaos.seen[(size_t)conv * edge.chaos.head->each + n];
+	if (conv < edge.chaos.head->convs && n < edge.chaos.head->each &&
+	    (s->count || s->refused))
+		fprintf(stderr, "again: Call-ID %.*s CSeq %.*s To %.*s\n",
+			m->call_id.n, m->call_id.p, m->cseq.n, m->cseq.p,
+			m->to.n, m->to.p);
 	chaos_seen(&edge.chaos, conv, n, line_of(c));
 	answer(c, m, chaos_refuses(conv, n) ? "488 Not Acceptable Here"
 					    : "200 OK");
@@ -434,12 +441,11 @@ static void take_response(struct load_conn *c, const struct sip_message *m)
 
 static size_t on_data(struct load_conn *c)
 {
-	size_t at = 0, n;
 	struct sip_message m;
+	size_t at = 0, n;
 
 	for (;;) {
-		while (at < c->in_n && strchr("\r\n", c->in[at]))
-			at++;
+		at += strspn(c->in + at, "\r\n");
 		n = sip_read(&m, c->in + at, c->in_n - at);
 		if (!n)
 			return at;
@@ -520,7 +526,7 @@ static void look_after(struct link *k)
 	k->conn->on_close = closed;
 }
 
-/* A request without an answer: the connection it was sent on is no good. */
+/* A request without an answer: its connection is no good. */
 static void time_out(uint32_t conv, uint32_t now)
 {
 	struct talk *t = &edge.talks[conv];

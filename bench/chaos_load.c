@@ -222,6 +222,10 @@ void chaos_seen(struct chaos *c, uint32_t conv, uint32_t n, uint16_t line)
 		s->seq = ++c->head->seen_seq;
 		s->line = line;
 	}
+	else
+		fprintf(stderr, "again at %u on line %u: %u of %u, which came "
+			"at %u on line %u\n", chaos_now(c), line, n, conv,
+			s->at, s->line);
 	if (refused ? s->refused < UINT8_MAX : s->count < UINT8_MAX)
 		*(refused ? &s->refused : &s->count) += 1;
 }

@@ -19,9 +19,9 @@
 
 enum {
 	AGAIN_MS = 300,	     /* between two tries to connect */
-	ESTABLISH_MS = 8000, /* then a stream that is not up is given up */
-	PING_MS = 4000,	     /* nothing heard, something unanswered: a ping */
-	SILENCE_MS = 8000,   /* still nothing: dead */
+	ESTABLISH_MS = 30000, /* then a stream that is not up is given up */
+	PING_MS = 5000,	     /* nothing heard, something unanswered: a ping */
+	SILENCE_MS = 12000,  /* still nothing: dead */
 	GRACE_MS = 2000,     /* for outcomes after the end of a stream */
 	WAIT_MS = 45000	     /* for an outcome on a stream that stands */
 };

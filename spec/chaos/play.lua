@@ -49,6 +49,8 @@ local function verdict(rig, say)
 		sound = sound and b.problem_count == 0 and b.strange == 0;
 		if b.strange > 0 then say(("  WRONG %d outcomes or messages that nobody sent"):format(b.strange)); end
 	end
+	local complaints = rig:complaints();
+	for i = 1, math.min(#complaints, 20) do say("  "..complaints[i]); end
 	local trouble = rig:trouble();
 	if trouble then say("WRONG in Prosody's log: "..trouble); end
 	return sound and not trouble, balances;
@@ -69,7 +71,7 @@ return function (options, say)
 		rig:start();
 		local count, seconds = faults(rig, options, say);
 		rig:peace(PEACE);
-		say(rig.presence:settle(FLOW));
+		say(rig.presence:settle(2 * FLOW));
 		rig:finish(90);
 		say(("%d faults in %.0f s"):format(count, seconds));
 		return verdict(rig, say);

@@ -13,7 +13,7 @@ Presence.__index = Presence;
 local PAIRS = 240;
 local DOMAIN, EDGE, PARTNER = "tailspin.com", "sip.tailspin.com", "p%d.air.example";
 local TICK = 1; -- seconds between two turns
-local RENEW = 20; -- seconds after which people try again
+local RENEW = 60; -- seconds after which people try again
 
 function Presence.new(rig, new_load)
 	local self = setmetatable({ rig = rig, edge_at = ports.address("presence-edge"), xmpp_at = ports.address("presence-xmpp"),

@@ -35,8 +35,8 @@ local SETTINGS = [[
 	lync_bridge_certificate = { certificate = %q; key = %q; cafile = %q }
 	lync_bridge_wire = { answer_wait = 0.05; message_timeout = 5; invite_timeout = 5; options_interval = 2;
 		watch_rate = 0; notify_interval = 0.1 }
-	lync_gateway_settings = { partner_recipient_limit = 100000; partner_subscription_limit = 100000; keep_alive_interval = 6;
-		stream_establishment_timeout = 8 }
+	lync_gateway_settings = { partner_recipient_limit = 100000; partner_subscription_limit = 100000; keep_alive_interval = 8;
+		stream_establishment_timeout = 30 }
 	lync_partners = { %s }
 ]];
 
@@ -81,6 +81,7 @@ end
 
 --- kill -9, and away.
 function Load:kill()
+	self.before = (self.before or "")..self.process.output;
 	self.process:signal("KILL");
 	self.process:wait_end(20);
 	self.control:close(true);
@@ -314,7 +315,7 @@ end
 function Rig:peace(seconds)
 	self:wait_flow(60);
 	self.calm = math.huge;
-	self:pass(6); -- what has been stalled, half-open or late is over: message_timeout is 5 s, keep_alive_interval 6 s
+	self:pass(9); -- what has been stalled, half-open or late is over: message_timeout is 5 s, keep_alive_interval 8 s
 	self:wait_flow(60);
 	self.calm = self:now();
 	self:pass(seconds);
@@ -368,6 +369,17 @@ function Rig:trouble()
 	local output = self.gateway.process.output;
 	return self.trouble_seen or output:match("[^\n]*Traceback[^\n]*\n[^\n]*\n?[^\n]*")
 		or output:match("[^\n]*Top%-level error[^\n]*");
+end
+
+--- What the load partners have to say.
+function Rig:complaints()
+	local result = {};
+	for _, load in ipairs { self.edge, self.xmpp } do
+		for line in ((load.before or "")..load.process.output):gmatch("[^\n]+") do
+			if not line:match("^stream: ") then result[#result + 1] = load.name..": "..line; end
+		end
+	end
+	return result;
 end
 
 function Rig:close()
