@@ -69,7 +69,7 @@ describe("the managed file's text", function ()
 		["return { --[[ x\n]] }"] = "line 1: a comment of several lines";
 		["return { a = \"\\q\" }"] = "line 1: a \\ in a string that means nothing";
 		["return { a = 1e400 }"] = 'line 1: "1e400" is not a value';
-		["return { a = -1e400 }"] = "is not a value";
+		["return { a = -1e400 }"] = 'line 1: "-" is not a value';
 		["return { end = 1 }"] = 'line 1: "end" is not a value';
 		["return { dialback_passphrase = hunter2 }"] = "line 1: something else is not a value";
 		["return "..("{"):rep(20)] = "line 1: too many tables within each other";
