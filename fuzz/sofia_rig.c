@@ -28,8 +28,9 @@ enum {
 	PENDING_MAX = 64,	/* requests of ours without an answer */
 	ANSWER_MAX = 1 << 20,	/* bytes that the worker says at once */
 	TURNS_MAX = 1000,	/* of the loop for one step of an input */
-	DRAIN_MS = 10000,	/* so big are the steps at the end, */
-	DRAIN_TURNS = 40,	/* and so many at most */
+	DRAIN_MS = 40000,	/* so big are the steps at the end, */
+	DRAIN_TURNS = 20,	/* and so many at most; */
+	DRAIN_LEAST = 4,	/* Sofia forgets in 32 s, or twice that */
 	NAME_MAX_ = 256,
 };
 
@@ -479,7 +480,7 @@ static void drain(void)
 	do {
 		unanswered();
 		run(DRAIN_MS, DRAIN_MS);
-	} while ((sb_edge_busy(box.edge) || pending_n || turns < 14) &&
+	} while ((sb_edge_busy(box.edge) || pending_n || turns < DRAIN_LEAST) &&
 		 ++turns < DRAIN_TURNS);
 }
 

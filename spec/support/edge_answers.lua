@@ -22,7 +22,8 @@ end
 return function (Conversation)
 	local function accept(self, transaction, again, headers, to_host)
 		local request, to = transaction.request, to_with_tag(self, transaction.request);
-		self.edge:respond(transaction, { status = 200, to = to_host and to:gsub("@[^>;]*", "@" .. to_host) or to, contact = words.gruu(self.user), again = again,
+		if to_host then to = to:gsub("@[^>;]*", "@" .. to_host); end
+		self.edge:respond(transaction, { status = 200, to = to, contact = words.gruu(self.user), again = again,
 			headers = headers, record_route = answer_routes(self, request), type = "application/sdp",
 			body = words.sdp("sip:" .. self.user.address) });
 		if self.state == "opening" then self.state = "open"; end
