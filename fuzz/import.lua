@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Whatever the bytes: rows or one problem; what is said of them fits on lines of text without control characters;
--- what would be written can be read again, and is what the core has accepted.
+-- what would be written can be read again, and is then the same.
 
 local core = core;
 
