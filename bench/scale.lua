@@ -104,18 +104,29 @@ local function measure_ours(rig, refreshes_at)
 	end
 	rig:pass(math.max(0, left));
 	local rates, cores, seconds = rates_of(rig, function () wait(rig); end);
+	if rates.refreshed < 1 then
+		return remark("contacts' subscriptions: all were refreshed before");
+	end
 	remark("contacts' subscriptions refreshed: %.1f/s, each after a probe; Lync users' meanwhile: %.1f/s", rates.refreshed,
 		rates.answered);
 	show_cores("that", cores, seconds);
 	figure("refresh_watch_core_share", "%.3f", cores.both, "cores");
 end
 
-local function measure_refreshes(rig, refreshes_at)
-	local cores, seconds = rig:busy(function () rig:pass(WINDOW / 2); end);
+-- Nothing goes on: before the first refresh, or after the last one. True: measured.
+local function measure_idle(rig)
+	local rates, cores, seconds = rates_of(rig, function () rig:pass(WINDOW / 2); end);
+	if rates.refreshed > 0 then return false; end
 	show_cores("idle", cores, seconds);
 	figure("idle_core_share", "%.4f", cores.both, "cores");
+	return true;
+end
+
+local function measure_refreshes(rig, refreshes_at)
+	local idle = measure_idle(rig);
 	measure_theirs(rig);
 	measure_ours(rig, refreshes_at);
+	if not idle and not measure_idle(rig) then remark("idle: not measured, as refreshes went on"); end
 	assert(rig.edge:stats().failed == 0 and rig.edge:stats().live == N, "a refresh was refused");
 end
 
