@@ -31,7 +31,7 @@ struct sb_edge;
 
 struct sb_edge_hooks {
 	/* Is there room for what it causes? No: it is answered 503 with
-	 * Retry-After, and hooks.request does not hear of it. */
+	 * Retry-After, and hooks.request does not hear of it. NULL: yes. */
 	bool (*admit)(void *arg, const struct sb_sip_in *m);
 	void (*request)(void *arg, uint64_t txn, const struct sb_sip_in *m);
 	void (*ack)(void *arg, uint64_t txn, bool timeout);

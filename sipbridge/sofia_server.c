@@ -361,7 +361,7 @@ int sb_server_request(struct sb_edge *e, nta_leg_t *leg, nta_incoming_t *irq,
 	if (!d)
 		return 0;
 	in.domain = d->name;
-	if (!e->hooks.admit(e->arg, &in)) {
+	if (e->hooks.admit && !e->hooks.admit(e->arg, &in)) {
 		answer(e, irq, 503, 1007, "Too busy to take more requests");
 		return 0;
 	}
