@@ -36,9 +36,7 @@ local PARTNER = [[ [%q] = { partner_type = "federated"; enable_keep_alive = fals
 local Load = {};
 Load.__index = Load;
 
---- A load partner by itself. self: { loop, build, pairs, partners, window }; options: cert, listen, port, and further
---- words of its command line.
-function Rig.start_load(self, name, address, options)
+local function start_load(self, name, address, options)
 	local cert = options.cert;
 	local control = ("%s:%d"):format(address, ports.free(address));
 	local argv = { self.build.."/bench/"..name.."_load", "control="..control, "cert="..cert.cert, "key="..cert.key,
@@ -228,10 +226,10 @@ end
 local function start_loads(self)
 	local names = {};
 	for i = 0, self.partners - 1 do names[#names + 1] = ("p%d.fed.example"):format(i); end
-	self.edge = Rig.start_load(self, "edge", ports.address("edge"), { listen = ports.address("edge"); port = 5061;
+	self.edge = start_load(self, "edge", ports.address("edge"), { listen = ports.address("edge"); port = 5061;
 		cert = self.ca:issue("edge", { names = { "sip.contoso.com" } }); "listen="..ports.address("edge")..":5061";
 		"fqdn=sip.contoso.com"; "bridge_fqdn=xmpp.contoso.com"; self.keep and "keep=1" or "keep=0" });
-	self.xmpp = Rig.start_load(self, "xmpp", ports.address("partner"), { listen = ports.address("partner"); port = 5269;
+	self.xmpp = start_load(self, "xmpp", ports.address("partner"), { listen = ports.address("partner"); port = 5269;
 		cert = self.ca:issue("partners", { names = names }); "listen="..ports.address("partner")..":5269" });
 end
 
@@ -340,7 +338,7 @@ local function race(self, kind)
 	local ca, here, there = CA.new(process.directory(self.loop, "ca")), ports.address("edge"), ports.address("gateway");
 	local cert = ca:issue("both", { names = { "p0.fed.example"; "contoso.com" } });
 	local function start(address)
-		return Rig.start_load(self, kind.name, address, { listen = address; port = kind.port; cert = cert;
+		return start_load(self, kind.name, address, { listen = address; port = kind.port; cert = cert;
 			("listen=%s:%d"):format(address, kind.port); "fqdn=sip.contoso.com"; "bridge_fqdn=xmpp.contoso.com" });
 	end
 	local first, second = start(here), start(there);
