@@ -72,28 +72,6 @@ const char *edge_fqdn(void)
 	return edge.fqdn;
 }
 
-/* The Edge's with a key that few differ in, the pool's with the user's
- * connection. */
-int edge_routes(char *to, size_t n, const char *head, uint32_t dialog,
-		uint32_t user, bool pool_first)
-{
-	char edge_route[700], pool[400], key[401];
-
-	memset(key, 'a' + (int)(user % 4), sizeof(key) - 1);
-	key[sizeof(key) - 1] = '\0';
-	snprintf(edge_route, sizeof(edge_route), "%s: <sip:%s:5061;"
-		 "transport=tls;lr;ms-key-info=%s;ms-route-sig=dmQ7xN2c1oP0aZ"
-		 "kqbb92pV1s0QyT9mUe%u>;tag=%08X\r\n", head, edge.fqdn, key,
-		 user % 4, dialog);
-	snprintf(pool, sizeof(pool), "%s: <sip:pool1.%s:5061;transport=tls;"
-		 "opaque=state:F:Ci.R%x;lr;ms-route-sig=hb8Jm2s9Xw%08x>;"
-		 "ms-rrsig=hbq0Rr11Tz;tag=%08X\r\n", head,
-		 edge.load.user_domain, user, load_mix(user),
-		 load_mix(dialog));
-	return snprintf(to, n, "%s%s", pool_first ? pool : edge_route,
-			pool_first ? edge_route : pool);
-}
-
 static void put(struct load_conn *c, int n, size_t size)
 {
 	if (n < 0 || (size_t)n >= size)
@@ -108,22 +86,17 @@ struct load_conn *edge_link(void)
 	return c && !c->connecting && !c->handshaking ? c : &edge.later;
 }
 
-/* status line and what is taken from the request; returns its length */
 static int answer_head(const struct sip_message *m, const char *status,
 		       const char *tag)
 {
-	int n = snprintf(edge.text, ROOM, "SIP/2.0 %s\r\n", status);
+	return sip_answer_head(edge.text, ROOM, m, status, tag);
+}
 
-	for (int i = 0; i < m->via_n; i++)
-		n += snprintf(edge.text + n, ROOM - (size_t)n, "%.*s\r\n",
-			      m->via[i].n, m->via[i].p);
-	n += snprintf(edge.text + n, ROOM - (size_t)n, "From: %.*s\r\n"
-		      "To: %.*s", m->from.n, m->from.p, m->to.n, m->to.p);
-	if (tag)
-		n += snprintf(edge.text + n, ROOM - (size_t)n, ";tag=%s", tag);
-	return n + snprintf(edge.text + n, ROOM - (size_t)n, "\r\nCall-ID: %.*s"
-			    "\r\nCSeq: %.*s\r\n", m->call_id.n, m->call_id.p,
-			    m->cseq.n, m->cseq.p);
+int edge_routes(char *to, size_t n, const char *head, uint32_t dialog,
+		uint32_t user, bool pool_first)
+{
+	return sip_routes(to, n, head, edge.fqdn, edge.load.user_domain,
+			  (struct sip_route){dialog, user, pool_first});
 }
 
 void edge_answer(struct load_conn *c, const struct sip_message *m,

@@ -473,7 +473,8 @@ void load_run(struct load *l)
 	struct epoll_event e[EVENTS];
 
 	while (!l->end) {
-		int n = epoll_wait(l->epoll, e, EVENTS, TICK_MS);
+		int n = epoll_wait(l->epoll, e, EVENTS,
+				   l->tick_ms ? l->tick_ms : TICK_MS);
 
 		tell_time(l);
 		for (int i = 0; i < n; i++) {

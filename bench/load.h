@@ -44,13 +44,14 @@ struct load {
 	double now; /* seconds, monotonic */
 	char **argv;
 	bool end;
+	int tick_ms; /* 0: 5 */
 	/* of the configuration */
 	size_t pairs, users, contacts, partners;
 	const char *user_domain, *contact_domain;
 	/* A line of the control connection; answers by load_say(). */
 	void (*on_command)(struct load *l, struct load_conn *control,
 			   const char *line);
-	void (*on_tick)(struct load *l); /* about each 5 ms */
+	void (*on_tick)(struct load *l); /* about each tick_ms */
 	void *arg;
 };
 

@@ -2,6 +2,7 @@
  * sip_load.c: SIP messages taken apart, line by line.
  * SPDX-License-Identifier: MIT
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,4 +106,41 @@ uint32_t sip_hash(struct sip_span s, uint32_t h)
 	for (int i = 0; i < s.n; i++)
 		h = (h ^ (unsigned char)s.p[i]) * 16777619u;
 	return load_mix(h);
+}
+
+int sip_routes(char *to, size_t n, const char *head, const char *edge,
+	       const char *domain, struct sip_route r)
+{
+	char edge_route[700], pool[400], key[401];
+
+	memset(key, 'a' + (int)(r.user % 4), sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	snprintf(edge_route, sizeof(edge_route), "%s: <sip:%s:5061;"
+		 "transport=tls;lr;ms-key-info=%s;ms-route-sig=dmQ7xN2c1oP0aZ"
+		 "kqbb92pV1s0QyT9mUe%u>;tag=%08X\r\n", head, edge, key,
+		 r.user % 4, r.dialog);
+	snprintf(pool, sizeof(pool), "%s: <sip:pool1.%s:5061;transport=tls;"
+		 "opaque=state:F:Ci.R%x;lr;ms-route-sig=hb8Jm2s9Xw%08x>;"
+		 "ms-rrsig=hbq0Rr11Tz;tag=%08X\r\n", head,
+		 domain, r.user, load_mix(r.user),
+		 load_mix(r.dialog));
+	return snprintf(to, n, "%s%s", r.pool_first ? pool : edge_route,
+			r.pool_first ? edge_route : pool);
+}
+
+int sip_answer_head(char *to, size_t room, const struct sip_message *m,
+		    const char *status, const char *tag)
+{
+	int n = snprintf(to, room, "SIP/2.0 %s\r\n", status);
+
+	for (int i = 0; i < m->via_n; i++)
+		n += snprintf(to + n, room - (size_t)n, "%.*s\r\n",
+			      m->via[i].n, m->via[i].p);
+	n += snprintf(to + n, room - (size_t)n, "From: %.*s\r\n"
+		      "To: %.*s", m->from.n, m->from.p, m->to.n, m->to.p);
+	if (tag)
+		n += snprintf(to + n, room - (size_t)n, ";tag=%s", tag);
+	return n + snprintf(to + n, room - (size_t)n, "\r\nCall-ID: %.*s"
+			    "\r\nCSeq: %.*s\r\n", m->call_id.n, m->call_id.p,
+			    m->cseq.n, m->cseq.p);
 }

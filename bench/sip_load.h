@@ -34,4 +34,19 @@ bool sip_has(struct sip_span s, const char *what);
 struct sip_span sip_tag_of(struct sip_span v);
 uint32_t sip_hash(struct sip_span s, uint32_t h);
 
+/* Of a dialog of a user. */
+struct sip_route {
+	uint32_t dialog, user;
+	bool pool_first;
+};
+
+/* Route entries as Lync signs them (lync-sip.md 1.6): the Edge's with a key
+ * that few differ in, the pool's with the user's connection. Both write what
+ * snprintf would, and return its length. */
+int sip_routes(char *to, size_t n, const char *head, const char *edge,
+	       const char *domain, struct sip_route r);
+/* Status line and what is taken from the request. */
+int sip_answer_head(char *to, size_t room, const struct sip_message *m,
+		    const char *status, const char *tag);
+
 #endif

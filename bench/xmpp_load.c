@@ -16,20 +16,14 @@
  *   stats
  * and those of xmpp_talk.c.
  */
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "xmpp_load.h"
 
-enum { TEXT = 2048 };
-
 /* Of a pair. */
 enum { SUBSCRIBED = 1, AVAILABLE = 2, ASKED = 4 };
-
-/* A stream, by what is waited for. */
-enum { OPENING, STARTING, OPENING_TLS, AUTHENTICATING, OPENING_LAST, UP };
 
 struct count {
 	size_t sent, subscribed, available, asked; /* pairs, but for sent */
@@ -39,7 +33,7 @@ struct count {
 
 static struct xmpp {
 	struct load load;
-	struct load_conn **out; /* of each partner */
+	struct stream *out; /* of each partner */
 	double *again;
 	char to[64], from[64];
 	struct load_work subscribe, unsubscribe, deny, show;
@@ -62,12 +56,10 @@ static size_t partner_of(const char *address)
 struct load_conn *xmpp_stream(const char *contact)
 {
 	size_t partner = partner_of(contact);
-	struct load_conn *c = partner == LOAD_NOBODY ? NULL :
-			      xmpp.out[partner];
 
-	if (!c || c->step != UP)
+	if (partner == LOAD_NOBODY || !stream_is_up(&xmpp.out[partner]))
 		load_die("no stream for %s", contact);
-	return c;
+	return xmpp.out[partner].conn;
 }
 
 /* From a contact to a user; the other way only against one of our own kind,
@@ -79,11 +71,11 @@ static void say(const char *contact, const char *user, const char *type)
 
 	if (partner == LOAD_NOBODY)
 		partner = partner_of(user);
-	c = partner == LOAD_NOBODY ? NULL : xmpp.out[partner];
-	if (!c || c->step != UP) {
+	if (partner == LOAD_NOBODY || !stream_is_up(&xmpp.out[partner])) {
 		xmpp.n.unsaid++; /* between two streams */
 		return;
 	}
+	c = xmpp.out[partner].conn;
 	if (type)
 		load_say(c, "<presence type='%s' from='%s' to='%s'/>", type,
 			 contact, user);
@@ -156,8 +148,10 @@ static void presence(const struct element *e)
 
 static void stanza(struct load_conn *c, const struct element *e)
 {
+	const struct stream *s;
 	char id[64];
 
+	(void)c;
 	xmpp.n.stanzas++;
 	if (!strcmp(e->name, "presence"))
 		presence(e);
@@ -165,162 +159,36 @@ static void stanza(struct load_conn *c, const struct element *e)
 		xmpp_talk_message(&xmpp.load, e);
 	else if (!strcmp(e->name, "iq") && !strcmp(e->type, "get")) {
 		xml_attribute(id, sizeof(id), e, "id");
-		c = xmpp.out[partner_of(e->to)];
-		if (c && c->step == UP)
-			load_say(c, "<iq type='result' id='%s' from='%s' to='%s"
-				 "'/>", id, e->to, e->from);
+		s = &xmpp.out[partner_of(e->to)];
+		if (stream_is_up(s))
+			load_say(s->conn, "<iq type='result' id='%s' from='%s'"
+				 " to='%s'/>", id, e->to, e->from);
 	}
 }
 
 /* --------------------------------------------------------------- streams -- */
 
-static void domain_of(char name[LOAD_NAME_MAX], size_t partner)
+static void changed(struct stream *s, bool is_up)
 {
-	snprintf(name, LOAD_NAME_MAX, "p%zu.%s", partner,
-		 xmpp.load.contact_domain);
-}
-
-static void header(struct load_conn *c, const char *from, const char *to)
-{
-	load_say(c, "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
-		 "xmlns:stream='http://etherx.jabber.org/streams' xmlns:db="
-		 "'jabber:server:dialback' version='1.0' xml:lang='en' "
-		 "%s from='%s' to='%s'>", c->server ? "id='load'" : "", from,
-		 to);
-}
-
-static void open_out(struct load_conn *c)
-{
-	char name[LOAD_NAME_MAX];
-
-	domain_of(name, (size_t)((struct load_conn **)c->arg - xmpp.out));
-	header(c, name, xmpp.load.user_domain);
-	c->step = c->ssl ? OPENING_TLS : OPENING;
-}
-
-static void authenticate(struct load_conn *c)
-{
-	char name[LOAD_NAME_MAX], text[2 * LOAD_NAME_MAX];
-
-	domain_of(name, (size_t)((struct load_conn **)c->arg - xmpp.out));
-	EVP_EncodeBlock((unsigned char *)text, (unsigned char *)name,
-			(int)strlen(name));
-	load_say(c, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism="
-		 "'EXTERNAL'>%s</auth>", text);
-	c->step = AUTHENTICATING;
-}
-
-/* What the gateway says on a stream of ours. */
-static void take_out(struct load_conn *c, const struct element *e)
-{
-	if (!strcmp(e->name, "stream:features")) {
-		if (c->step == OPENING && xml_holds(e, "<starttls")) {
-			load_say(c, "<starttls xmlns='urn:ietf:params:xml:ns:"
-				 "xmpp-tls'/>");
-			c->step = STARTING;
-		}
-		else if (c->step == OPENING_TLS && xml_holds(e, "EXTERNAL"))
-			authenticate(c);
-		else if (c->step == OPENING_LAST) {
-			c->step = UP;
-			xmpp.n.up++;
-		}
-		else
-			load_die("features: %.*s", (int)e->n, e->p);
-	}
-	else if (!strcmp(e->name, "proceed"))
-		load_tls(c, false, xmpp.load.user_domain);
-	else if (!strcmp(e->name, "success")) {
-		open_out(c);
-		c->step = OPENING_LAST;
-	}
-	else if (!strcmp(e->name, "failure") ||
-		 !strcmp(e->name, "stream:error"))
-		fprintf(stderr, "stream: %.*s\n", (int)e->n, e->p);
-	else
-		stanza(c, e);
-}
-
-static void features(struct load_conn *c, const struct element *e)
-{
-	header(c, e->to, e->from);
-	load_say(c, "<stream:features>%s</stream:features>",
-		 !c->ssl ? "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'>"
-		 "<required/></starttls>" : c->step == UP ? "" :
-		 "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
-		 "<mechanism>EXTERNAL</mechanism></mechanisms>");
-}
-
-/* What it says on one of its own. */
-static void take_in(struct load_conn *c, const struct element *e)
-{
-	if (!strcmp(e->name, "stream:stream"))
-		features(c, e);
-	else if (!strcmp(e->name, "starttls")) {
-		load_say(c, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
-			 "/>");
-		load_tls(c, true, NULL);
-	}
-	else if (!strcmp(e->name, "auth")) {
-		load_say(c, "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
-			 "/>");
-		c->step = UP;
-		xmpp.n.streams++;
-	}
-	else if (c->step == UP)
-		stanza(c, e);
-}
-
-static size_t on_data(struct load_conn *c)
-{
-	const char *p = c->in, *end = c->in + c->in_n;
-	struct element e;
-
-	for (;;) {
-		while (p < end && strchr(" \t\r\n", *p))
-			p++;
-		if (p == end)
-			break;
-		if (!strncmp(p, "</stream:stream", 15)) {
-			load_say(c, "</stream:stream>");
-			load_close(c);
-			return 0;
-		}
-		if (!xml_element(&e, p, end))
-			break;
-		if (e.name[0] != '?')
-			(c->server ? take_in : take_out)(c, &e);
-		if (c->gone || c->handshaking)
-			return 0;
-		p += e.n;
-	}
-	return (size_t)(p - c->in);
+	(void)s;
+	xmpp.n.up += is_up ? 1 : (size_t)-1;
 }
 
 static void accepted(struct load_conn *c)
 {
-	c->on_data = on_data;
-}
-
-static void out_gone(struct load_conn *c)
-{
-	if (c->step == UP)
-		xmpp.n.up--;
-	*(struct load_conn **)c->arg = NULL;
+	(void)c;
+	xmpp.n.streams++;
 }
 
 static void connect_out(size_t i)
 {
-	struct load_conn *c = load_connect(&xmpp.load, xmpp.from, xmpp.to);
+	struct stream *s = &xmpp.out[i];
 
 	xmpp.again[i] = xmpp.load.now + 0.5;
-	if (c->gone)
-		return;
-	c->on_data = on_data;
-	c->on_open = open_out;
-	c->on_close = out_gone;
-	c->arg = &xmpp.out[i];
-	xmpp.out[i] = c;
+	snprintf(s->own, LOAD_NAME_MAX, "p%zu.%s", i, xmpp.load.contact_domain);
+	snprintf(s->other, LOAD_NAME_MAX, "%s", xmpp.load.user_domain);
+	s->changed = changed;
+	stream_open(s, &xmpp.load, xmpp.from, xmpp.to);
 }
 
 /* ------------------------------------------------------------------ work -- */
@@ -328,8 +196,8 @@ static void connect_out(size_t i)
 bool xmpp_ready(void)
 {
 	for (size_t i = 0; i < xmpp.load.partners; i++)
-		if (!xmpp.out[i] || xmpp.out[i]->step != UP ||
-		    load_slow(xmpp.out[i]))
+		if (!stream_is_up(&xmpp.out[i]) ||
+		    load_slow(xmpp.out[i].conn))
 			return false;
 	return true;
 }
@@ -355,7 +223,7 @@ static void work(struct load_work *w, size_t unanswered, const char *type)
 static void on_tick(struct load *l)
 {
 	for (size_t i = 0; xmpp.to[0] && i < l->partners; i++)
-		if (!xmpp.out[i] && l->now >= xmpp.again[i])
+		if (!xmpp.out[i].conn && l->now >= xmpp.again[i])
 			connect_out(i);
 	work(&xmpp.subscribe, xmpp.n.sent - xmpp.n.subscribed, "subscribe");
 	work(&xmpp.unsubscribe, 0, "unsubscribe");
@@ -428,7 +296,9 @@ int main(int argc, char **argv)
 	if (!xmpp.out || !xmpp.again || !xmpp.pairs)
 		load_die("no memory");
 	xmpp_talk_start(l);
-	load_listen(l, load_option(argv, "listen", NULL), accepted);
+	stream_on_stanza = stanza;
+	stream_on_accepted = accepted;
+	load_listen(l, load_option(argv, "listen", NULL), stream_accept);
 	load_run(l);
 	return 0;
 }

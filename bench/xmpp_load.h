@@ -5,8 +5,7 @@
 #ifndef XMPP_LOAD_H
 #define XMPP_LOAD_H
 
-#include "load.h"
-#include "xml_load.h"
+#include "stream_load.h"
 
 /* The contact's own stream to the gateway, which must be up. */
 struct load_conn *xmpp_stream(const char *contact);
