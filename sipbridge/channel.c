@@ -35,6 +35,7 @@ struct buf {
 struct sb_channel {
 	int fd;
 	bool more;	/* the last fill got something: there may be more */
+	bool drained;	/* it was less than there was room for */
 	struct buf in, out;
 };
 
@@ -223,7 +224,7 @@ int sb_channel_fill(struct sb_channel *c)
 	size_t live = b->n - b->at;
 	ssize_t n;
 
-	c->more = false;
+	c->more = c->drained = false;
 	if (b->cap - live < IN_FIRST / 2 && live < IN_MAX / 2) {
 		int r = reserve(b, b->cap ? b->cap : IN_FIRST, IN_FIRST);
 
@@ -243,6 +244,7 @@ int sb_channel_fill(struct sb_channel *c)
 	if (n > 0) {
 		b->n += (size_t)n;
 		c->more = true;
+		c->drained = b->n < b->cap;
 		return SB_OK;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -253,6 +255,14 @@ int sb_channel_fill(struct sb_channel *c)
 bool sb_channel_more(const struct sb_channel *c)
 {
 	return c->more;
+}
+
+bool sb_channel_drained(struct sb_channel *c)
+{
+	bool drained = c->drained;
+
+	c->drained = false;
+	return drained;
 }
 
 int sb_channel_get(struct sb_channel *c, struct sb_frame *f)

@@ -72,6 +72,9 @@ int sb_channel_fill(struct sb_channel *c);
 
 /* The last fill got something: what it left, if anything, is still to read. */
 bool sb_channel_more(const struct sb_channel *c);
+/* It got all that there was: another one now would find nothing. Asked once:
+ * then it is forgotten. */
+bool sb_channel_drained(struct sb_channel *c);
 
 /* Decode the next whole frame: 1 and *f, 0 when none is complete, SB_EPROTO. */
 int sb_channel_get(struct sb_channel *c, struct sb_frame *f);

@@ -282,6 +282,8 @@ static int read_event(struct sb_bridge *b, struct sb_event *ev,
 				return got;
 			continue;
 		}
+		if (sb_channel_drained(b->ch) && !b->deaf)
+			return 0; /* what comes later, the descriptor tells */
 		err = sb_channel_fill(b->ch);
 		if (err)
 			return err;
