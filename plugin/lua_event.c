@@ -2,6 +2,7 @@
  * lua_event.c: the bridge's events as Lua tables.
  * SPDX-License-Identifier: MIT
  */
+#include "../sipbridge/content.h"
 #include "errors.h"
 #include "lua_bridge.h"
 
@@ -66,6 +67,84 @@ static void set_jid(lua_State *L, const char *key, struct sb_str uri,
 	}
 	luaL_pushresult(&b);
 	lua_setfield(L, -2, key);
+}
+
+/* ASCII that every profile of XMPP leaves as it is (RFC 3491, RFC 3920): of a
+ * localpart, of a domain, of a resource. */
+static bool prepared(struct sb_str s, const char *forbidden, bool lower)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c <= (lower ? ' ' : 0x1f) || c >= 0x7f ||
+		    (lower && c >= 'A' && c <= 'Z') || strchr(forbidden, c))
+			return false;
+	}
+	return s.n && s.n <= LG_PART_MAX;
+}
+
+static bool prepared_domain(struct sb_str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		      c == '-' || c == '.'))
+			return false;
+	}
+	return s.n && s.p[0] != '.' && s.p[s.n - 1] != '.';
+}
+
+/* t[key], a JID, is one as a stream would prepare it. */
+static bool prepared_jid(struct lg_jid *out, struct sb_str *text, lua_State *L,
+			 const char *key)
+{
+	struct sb_str s = lg_lua_field(L, lua_gettop(L), key);
+	struct lg_jid jid;
+
+	if (!s.n || lg_jid_split(&jid, s))
+		return false;
+	*out = jid;
+	*text = s;
+	return prepared(jid.local, "\"&'/:<>@", true) &&
+	       prepared_domain(jid.domain) &&
+	       (!jid.resource.p || prepared(jid.resource, "", false));
+}
+
+/* Text that XML carries as it is, with line ends as there. */
+static bool clean(struct sb_str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c < ' ' && c != '\t' && c != '\n')
+			return false;
+		if (c == 0xef && i + 2 < s.n &&
+		    (unsigned char)s.p[i + 1] == 0xbf &&
+		    (unsigned char)s.p[i + 2] >= 0xbe)
+			return false; /* U+FFFE, U+FFFF */
+	}
+	return sb_utf8_valid(s);
+}
+
+/* A message in which there is nothing to prepare, check or clean; and parts of
+ * its JIDs. */
+static void set_plain(lua_State *L, const struct sb_event *ev)
+{
+	struct sb_str contact, user;
+	struct lg_jid c, u;
+
+	if (!ev->text.n || !clean(ev->text) || !clean(ev->subject) ||
+	    !clean(ev->thread) || !prepared_jid(&c, &contact, L, "contact") ||
+	    !prepared_jid(&u, &user, L, "user"))
+		return;
+	lua_pushboolean(L, 1);
+	lua_setfield(L, -2, "plain");
+	if (c.resource.p)
+		contact.n = (size_t)(c.resource.p - contact.p) - 1;
+	lg_lua_set(L, "bare", contact);
+	lg_lua_set(L, "remote", c.domain);
+	lg_lua_set(L, "host", u.domain);
 }
 
 static void set_integer(lua_State *L, const char *key, lua_Integer n)
@@ -148,6 +227,8 @@ void lg_lua_event(lua_State *L, const struct sb_event *ev)
 		lua_setfield(L, -2, "local");
 		set_outcome(L, ev);
 	}
+	if (ev->type == SB_EV_MESSAGE)
+		set_plain(L, ev);
 	if (ev->type == SB_EV_WATCH && (ev->watch == SB_WATCH_REFUSED ||
 					ev->watch == SB_WATCH_FAILING))
 		set_condition(L, ev);

@@ -2,7 +2,8 @@
  * fake_worker.c: a worker that behaves as its bridge_fqdn's first label says.
  * SPDX-License-Identifier: MIT
  *
- *	echo	every message is delivered; "die" as its text: _exit(7); a
+ *	echo	every message is delivered; "die" as its text: _exit(7);
+ *		"back" as its subject: the user says the same; a
  *		watch is active, then refused, with a state; see take_watch()
  *	hold	no message ever gets an outcome
  *	hang	ready, then never reads again
@@ -147,6 +148,22 @@ static void take_config(struct fake *w, const struct sb_config *c)
 		after_ready(w);
 }
 
+/* The user says the same to the contact. */
+static void say_back(struct fake *w, const struct sb_request *r)
+{
+	struct sb_event ev = {
+		.type = SB_EV_MESSAGE,
+		.id = 17,
+		.contact = r->contact,
+		.resource = r->resource,
+		.user = r->user,
+		.text = r->text,
+		.thread = r->thread,
+	};
+
+	put(w, &ev);
+}
+
 static void take_message(struct fake *w, const struct sb_request *r)
 {
 	struct sb_event ev = {
@@ -165,6 +182,8 @@ static void take_message(struct fake *w, const struct sb_request *r)
 	if (is(w, "hold"))
 		return;
 	put(w, &ev);
+	if (is(w, "echo") && sb_str_eq(r->subject, SB_STR("back")))
+		say_back(w, r);
 	if (is(w, "stray")) {
 		put(w, &ev);
 		ev.id += 1000000;

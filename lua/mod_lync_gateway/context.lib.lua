@@ -17,16 +17,31 @@ local function new(module, env)
 	};
 
 	function h.log(level, ...) module:log(level, ...); end
-	-- The one place where a body may come to a log: when the administrator has asked for it.
-	function h.log_body(direction, from, to, body)
+	-- Whether the administrator has asked for bodies in the log.
+	function h.log_bodies()
 		if h.body_settings ~= h.settings then
 			h.body_settings, h.logs_bodies = h.settings, h.settings:gateway().enable_logging_all_message_bodies;
 		end
-		if h.logs_bodies then
+		return h.logs_bodies;
+	end
+	-- The one place where a body may come to a log.
+	function h.log_body(direction, from, to, body)
+		if h.log_bodies() then
 			h.log("info", "message body: %s (direction=%s from=%q to=%q)", (body:gsub("%c+", " ")), direction, from, to);
 		end
 	end
 	function h.send(stanza) module:send(stanza); end
+	-- As send(), to a domain where a stream of ours may stand: then mod_s2s has it without a look for who else might want
+	-- it (core/stanza_router.lua).
+	function h.send_to(domain, stanza)
+		local host_session = hosts[host];
+		if not hosts[domain] and h.stream(domain) then
+			local done = host_session.events.fire_event("route/remote", { origin = host_session; stanza = stanza;
+				from_host = host; to_host = domain });
+			if done then return; end
+		end
+		module:send(stanza);
+	end
 	function h.is_gateway(domain) return pool.hosts[domain] ~= nil; end
 	function h.is_local(domain) return hosts[domain] ~= nil; end
 

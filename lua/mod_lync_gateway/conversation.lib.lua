@@ -11,8 +11,12 @@ local function new(table_)
 	local conversations = {};
 	table_.cache = table_.cache or cache.new(CONVERSATIONS_MAX);
 
+	local function bare(jid)
+		return jid:find("/", 1, true) and jid_bare(jid) or jid;
+	end
+
 	local function key(contact, user)
-		return jid_bare(user).."\0"..jid_bare(contact);
+		return bare(user).."\0"..bare(contact);
 	end
 
 	function conversations.get(contact, user)
@@ -36,6 +40,16 @@ local function new(table_)
 	-- The contact sent a message: with a state (it supports them), or content without one (it does not: E13).
 	function conversations.heard(contact, user, has_state)
 		conversations.open(contact, user).states = has_state;
+	end
+
+	-- As heard(), where the core has made the key (bridge:carry).
+	function conversations.heard_key(k, has_state)
+		local found = table_.cache:get(k);
+		if not found then
+			found = {};
+			table_.cache:set(k, found);
+		end
+		found.states = has_state;
 	end
 
 	return conversations;

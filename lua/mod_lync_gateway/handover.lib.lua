@@ -12,22 +12,28 @@ local hmac_sha256 = require "util.hashes".hmac_sha256;
 local PENDING_MAX = 1024; -- stanzas of one host that wait for a stream
 local PENDING_TIME = 25;  -- seconds; the bridge gives up after 30 (SB_ANSWER_TIMEOUT_MS)
 local MAC_DIGITS = 24;
+local VERIFIED, UNVERIFIED = { verified = true }, { verified = false };
+
+local function bare(jid)
+	return jid:find("/", 1, true) and jid_bare(jid) or jid;
+end
 
 -- h: core, host, state, pool, errors, log, now, timer, stream(domain) -> session|nil, bounce_stream(domain)
 local function new(h)
 	local handover = {};
 	local state = h.state;
-	state.pending = state.pending or {};    -- event id -> { domain, contact, since }
+	state.pending = state.pending or {};    -- event id -> { domain, since, verified }
 	state.pending_n = state.pending_n or 0;
 
 	-- epoch changes with the worker: its ids may begin anew.
-	local function mac(id, contact, user)
-		local text = table.concat({ h.pool:epoch(h), ("%x"):format(id), jid_bare(contact), jid_bare(user) }, "\0");
+	local function mac(hex, contact, user)
+		local text = h.pool:epoch(h).."\0"..hex.."\0"..bare(contact).."\0"..bare(user);
 		return hmac_sha256(h.state.secret, text, true):sub(1, MAC_DIGITS);
 	end
 
 	function handover.stanza_id(id, contact, user)
-		return ("lync%x-%s"):format(id, mac(id, contact, user));
+		local hex = ("%x"):format(id);
+		return "lync"..hex.."-"..mac(hex, contact, user);
 	end
 
 	-- The event's id of a bounced stanza, or nil when the id is not one of ours for these two.
@@ -35,9 +41,11 @@ local function new(h)
 		local hex, sum = (stanza.attr.id or ""):match("^lync(%x+)%-(%x+)$");
 		local id = hex and #hex <= 16 and tonumber(hex, 16);
 		if not id or not stanza.attr.from or not stanza.attr.to then return nil; end
-		if sum ~= mac(id, stanza.attr.from, stanza.attr.to) then return nil; end
+		if sum ~= mac(("%x"):format(id), stanza.attr.from, stanza.attr.to) then return nil; end
 		return id;
 	end
+
+	local spare; -- an entry that is free: most are needed for a moment only
 
 	local function forget(id)
 		local entry = state.pending[id];
@@ -49,16 +57,19 @@ local function new(h)
 	end
 
 	local function report(entry, result, token, text)
-		h.metrics.message(entry.contact, "s2x", result, h.now() - entry.since, token, text);
+		h.metrics.message(entry.domain, "s2x", result, h.now() - entry.since, token, text);
 		h.metrics.queue("s2x", state.pending_n);
 	end
 
-	-- Before module:send, since a refusal comes back during it.
-	function handover.expect(id, contact, verified)
+	-- Before module:send, since a refusal comes back during it. domain: the contact's
+	function handover.expect(id, domain, verified)
 		if state.pending_n >= PENDING_MAX then
 			return nil, "full", "Too many messages wait for a connection to their domain";
 		end
-		state.pending[id] = { domain = jid_host(contact); contact = contact; since = h.now(); verified = verified };
+		local entry = spare or {};
+		spare = nil;
+		entry.domain, entry.since, entry.verified = domain, h.now(), verified;
+		state.pending[id] = entry;
 		state.pending_n = state.pending_n + 1;
 		return true;
 	end
@@ -66,8 +77,9 @@ local function new(h)
 	local function delivered(id)
 		local entry = forget(id);
 		if entry then
-			h.pool:answer(h, id, 200, nil, nil, { verified = entry.verified });
+			h.pool:answer(h, id, 200, nil, nil, entry.verified and VERIFIED or UNVERIFIED);
 			report(entry, "delivered");
+			spare = entry; -- nobody else has it
 		end
 	end
 

@@ -9,6 +9,26 @@ local BUCKETS = { 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30 }; -- seconds
 -- series in one go, while everybody waits.
 local BEGUN_MAX = 100;
 
+-- COMPAT(0.12, 13.0): the histogram of util.statistics. Its own sample() walks over everything in it with pairs(); for
+-- each message that is more than all else that is done with it here.
+local function is_known(histogram)
+	local bucket = histogram[1];
+	return type(bucket) == "table" and bucket.threshold ~= nil and bucket.count ~= nil and histogram._sum ~= nil
+		and histogram._count ~= nil and histogram[#histogram].threshold == math.huge;
+end
+
+local function sample(histogram, value)
+	if not is_known(histogram) then
+		return histogram:sample(value);
+	end
+	for i = #histogram, 1, -1 do -- thresholds ascend
+		local bucket = histogram[i];
+		if value > bucket.threshold then break; end
+		bucket.count = bucket.count + 1;
+	end
+	histogram._sum, histogram._count = histogram._sum + value, histogram._count + 1;
+end
+
 -- What a counter may be labelled with, whatever comes: all of them begin at 0, so that the first event is an increase.
 local DIRECTIONS = { "x2s"; "s2x" };
 local RESULTS = { "delivered"; "accepted"; "failed"; "refused" };
@@ -48,6 +68,7 @@ local function new(module, partner_of, failed)
 	local seen, seen_streams, seen_subscriptions = {}, {}, {}; -- what has a gauge already
 	local begun = {}; -- partners whose counters are there
 	local depths = {};
+	local counters, histograms = { x2s = {}; s2x = {} }, {}; -- of messages: each is asked for once
 	local edge_up, edge_ever = false, false;
 
 	local metrics = {};
@@ -58,8 +79,10 @@ local function new(module, partner_of, failed)
 		end
 	end
 
+	-- jid: also a domain
 	function metrics.partner(jid)
-		return jid and partner_of(jid_host(jid) or "") or "other";
+		local domain = jid and (jid:find("[@/]") and jid_host(jid) or jid);
+		return domain and partner_of(domain) or "other";
 	end
 
 	-- Everything that the configuration names begins at 0. partners: primary domains
@@ -88,17 +111,46 @@ local function new(module, partner_of, failed)
 		end
 	end
 
+	local function counted(partner, direction, result)
+		local by_result = counters[direction][partner];
+		if not by_result then
+			by_result = {};
+			counters[direction][partner] = by_result;
+		end
+		local counter = by_result[result];
+		if not counter then
+			counter = messages:with_labels(partner, direction, result);
+			by_result[result] = counter;
+		end
+		counter:add(1);
+	end
+
+	local function timed(direction, elapsed)
+		local histogram = histograms[direction];
+		if not histogram then
+			histogram = seconds:with_labels(direction);
+			histograms[direction] = histogram;
+		end
+		sample(histogram, elapsed);
+	end
+
 	-- direction: "x2s" | "s2x"; result: "delivered" | "accepted" | "failed" | "refused"; token, text: why it failed
 	function metrics.message(contact, direction, result, elapsed, token, text)
 		local partner = metrics.partner(contact);
-		messages:with_labels(partner, direction, result):add(1);
+		counted(partner, direction, result);
 		if elapsed then
-			seconds:with_labels(direction):sample(elapsed);
+			timed(direction, elapsed);
 		end
 		if result == "failed" or result == "refused" then
 			failures:with_labels(partner, direction):add(1);
 			tell(partner, direction, token, text);
 		end
+	end
+
+	-- As message(…, "delivered", elapsed). partner: a primary domain
+	function metrics.delivered(partner, direction, elapsed)
+		counted(partner, direction, "delivered");
+		timed(direction, elapsed);
 	end
 
 	-- count: how often; nil: once
@@ -156,6 +208,7 @@ local function new(module, partner_of, failed)
 	end
 
 	function metrics.queue(direction, count)
+		if depths[direction] == count then return; end
 		depths[direction] = count;
 		depth:with_labels(direction):set(count);
 	end
@@ -206,4 +259,4 @@ local function of_turns(module, turns)
 	end
 end
 
-return { new = new; token_label = token_label; measure = measure; turns = of_turns; BEGUN_MAX = BEGUN_MAX };
+return { new = new; sample = sample; token_label = token_label; measure = measure; turns = of_turns; BEGUN_MAX = BEGUN_MAX };

@@ -10,32 +10,46 @@ local new_id = require "util.id".medium;
 
 local xmlns_chatstates = "http://jabber.org/protocol/chatstates";
 
+local stanza_mt = getmetatable(st.stanza("none"));
+
 -- What XML 1.0 cannot carry: the bridge has removed it already, an XMPP stream must not depend on that.
 local function clean(text)
 	return (text:gsub("\r\n?", "\n"):gsub("[\0-\8\11\12\14-\31]", ""):gsub("\239\191[\190\191]", ""));
+end
+
+-- As util.stanza builds them, in one go: what a message has is known beforehand (spec/module/s2x_spec.lua compares).
+local function element(name, attr, child)
+	return setmetatable({ name = name, attr = attr, tags = {}, child }, stanza_mt);
+end
+
+local function message(attr, tags)
+	return setmetatable({ name = "message", attr = attr, tags = tags, table.unpack(tags) }, stanza_mt);
 end
 
 -- h: host, core, settings, pool, handover, conversations, errors, send, metrics, log, is_gateway, now
 local function new(h)
 	local s2x = {};
 
-	-- Both addresses prepared as a stream would do it, or a token.
+	-- Both addresses prepared as a stream would do it, or a token. Of a plain event: it has them already.
 	local function addresses(ev)
+		if ev.plain then
+			return ev;
+		end
 		local contact, user = jid_prep(ev.contact), jid_prep(ev.user);
 		if not contact or not user or not contact:find("@", 1, true) or not user:find("@", 1, true) then
 			return nil, "bad-jid", "Address is not valid in XMPP";
 		end
-		return { contact = contact; user = jid_bare(user) };
+		return { contact = contact; bare = jid_bare(contact); remote = jid_host(contact); user = jid_bare(user) };
 	end
 
 	local function permitted(ev, kind)
 		local who, token, text = addresses(ev);
 		if not who then return nil, token, text; end
-		if h.is_gateway(jid_host(who.contact)) then
+		if h.is_gateway(who.remote) then
 			return nil, "loop", "This domain is served by the gateway itself";
 		end
 		local ok, flags, of_partner;
-		ok, flags, text, of_partner = h.settings:may { direction = "out"; contact = jid_bare(who.contact); user = who.user;
+		ok, flags, text, of_partner = h.settings:may { direction = "out"; contact = who.bare; user = who.user;
 			kind = kind };
 		if not ok then return nil, flags, text, of_partner; end
 		who.verified = flags.verified;
@@ -58,35 +72,33 @@ local function new(h)
 	end
 
 	local function content(ev, who)
-		local states = h.conversations.open(who.contact, who.user);
+		local states = h.conversations.open(who.bare, who.user);
 		states.typing = nil; -- content ends typing
-		local stanza = st.message({
-			type = "chat"; from = who.user; to = who.contact; id = h.handover.stanza_id(ev.id, who.contact, who.user);
-		});
-		if ev.lang and ev.lang:match("^[%w-]+$") then
-			stanza.attr["xml:lang"] = ev.lang;
+		local plain, tags = ev.plain, {};
+		if ev.subject and (plain or valid_utf8(ev.subject)) then
+			tags[1] = element("subject", {}, plain and ev.subject or clean(ev.subject));
 		end
-		if ev.subject and valid_utf8(ev.subject) then
-			stanza:text_tag("subject", clean(ev.subject));
-		end
-		stanza:text_tag("body", clean(ev.text));
-		if ev.thread and valid_utf8(ev.thread) then
-			stanza:text_tag("thread", clean(ev.thread));
+		tags[#tags+1] = element("body", {}, plain and ev.text or clean(ev.text));
+		if ev.thread and (plain or valid_utf8(ev.thread)) then
+			tags[#tags+1] = element("thread", {}, plain and ev.thread or clean(ev.thread));
 		end
 		if states.states ~= false then -- unknown counts as yes: that is how support is found (XEP-0085 5.1)
-			stanza:tag("active", { xmlns = xmlns_chatstates }):up();
+			tags[#tags+1] = element("active", { xmlns = xmlns_chatstates });
 		end
-		return stanza;
+		return message({
+			type = "chat"; from = who.user; to = who.contact; id = h.handover.stanza_id(ev.id, who.bare, who.user);
+			["xml:lang"] = ev.lang and ev.lang:match("^[%w-]+$");
+		}, tags);
 	end
 
 	function s2x.message(ev)
 		local who, token, text, of_partner = permitted(ev, "message");
-		if who and not (type(ev.text) == "string" and valid_utf8(ev.text)) then
+		if who and not ev.plain and not (type(ev.text) == "string" and valid_utf8(ev.text)) then
 			of_partner, who, token, text = who, nil, "bad-text", "Text is not UTF-8";
 		end
 		if who then
 			local ok;
-			ok, token, text = h.handover.expect(ev.id, who.contact, who.verified);
+			ok, token, text = h.handover.expect(ev.id, who.remote, who.verified);
 			of_partner, who = who, ok and who;
 		end
 		if not who then
@@ -94,7 +106,7 @@ local function new(h)
 			return refuse(ev, "message", token, text, of_partner);
 		end
 		h.log_body("s2x", who.user, who.contact, ev.text);
-		h.send(content(ev, who));
+		h.send_to(who.remote, content(ev, who));
 		h.handover.sent(ev.id);
 	end
 

@@ -169,6 +169,7 @@ local function new(h)
 			test.stanza_id = stanza.attr.id;
 			h.send(stanza:tag("request", { xmlns = xmlns_receipts }):up());
 		end
+		function probe.send_to(_, stanza) probe.send(stanza); end
 		probe.handover = handover_lib.new(probe);
 		test.handover = probe.handover;
 		s2x_lib.new(probe).message { id = 1; contact = test.contact; user = test.user; text = test.text };

@@ -74,6 +74,30 @@ describe("core.bridge", function ()
 		assert.equal(0, bridge:inflight());
 	end);
 
+	-- contact and text of a message from Lync -> its event
+	local function from_lync(contact, text, thread)
+		assert(bridge:message(request(text, { contact = contact; subject = "back"; thread = thread })));
+		return await(bridge, "message");
+	end
+
+	it("says of a message from Lync that there is nothing to check in it", function ()
+		open("echo.example");
+		local event = from_lync("romeo.m-1_x@fabrikam.com/Orchard 1", "hi\tthere,\nGr\195\188\195\159e", "t1");
+		assert.same({ true, "romeo.m-1_x@fabrikam.com/Orchard 1", "romeo.m-1_x@fabrikam.com", "fabrikam.com", "contoso.com" },
+			{ event.plain, event.contact, event.bare, event.remote, event.host });
+		event = from_lync("romeo@fabrikam.com", "hi");
+		assert.same({ true, "romeo@fabrikam.com" }, { event.plain, event.bare });
+	end);
+
+	it("does not say so where something has to be prepared", function ()
+		open("echo.example");
+		for _, contact in ipairs { "r\195\182meo@fabrikam.com"; "romeo@b\195\188cher.example"; "romeo@fabrikam.com/\195\182" } do
+			local event = from_lync(contact, "hi");
+			assert.same({ nil, nil, nil, nil; n = 4 }, table.pack(event.plain, event.bare, event.remote, event.host), contact);
+			assert.equal(contact, event.contact);
+		end
+	end);
+
 	it("carries typing both ways", function ()
 		open("echo.example");
 		for state, want in pairs { composing = "composing"; active = "paused"; paused = "paused"; inactive = "paused" } do

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
+local statistics = require "util.statistics";
 local support = require "spec.support.module";
 
 local metrics_lib = support.lib("metrics");
@@ -51,5 +52,34 @@ describe("metrics", function ()
 		metrics.message("x@p1.example", "x2s", "failed");
 		assert.equal(1, series["messages p1.example x2s failed"]);
 		assert.equal(2, counters("p1.example"));
+	end);
+end);
+
+local BUCKETS = { 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30 };
+
+-- The histogram of messages is filled as util.statistics fills it itself, and another one by its own method.
+describe("a histogram", function ()
+	it("of util.statistics counts the same as by its own method", function ()
+		local registry = statistics.new().metric_registry;
+		local function new(name)
+			local family = registry:histogram(name, "seconds", "", {}, { buckets = { table.unpack(BUCKETS) } });
+			local histogram = family:with_labels();
+			histogram._created = 0;
+			return histogram;
+		end
+		local ours, theirs = new("a"), new("b");
+		for _, value in ipairs { 0, 0.0001, 0.001, 0.0011, 0.02, 0.3, 2, 29.9, 30, 31, 1e6 } do
+			metrics_lib.sample(ours, value);
+			theirs:sample(value);
+		end
+		assert.same(theirs, ours);
+		assert.equal(11, ours._count);
+	end);
+
+	it("of another kind is left to itself", function ()
+		local got = {};
+		metrics_lib.sample({ sample = function (_, value) got[#got+1] = value; end }, 0.5);
+		metrics_lib.sample({ { threshold = 1 }; sample = function (_, value) got[#got+1] = value; end }, 0.7);
+		assert.same({ 0.5, 0.7 }, got);
 	end);
 end);

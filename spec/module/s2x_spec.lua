@@ -86,6 +86,24 @@ describe("s2x", function ()
 			assert.matches("^lync11%-%x+$", stanza.attr.id);
 		end);
 
+		it("is built as util.stanza builds it", function ()
+			for _, ev in ipairs { {}; { plain = true; bare = "romeo@fabrikam.com"; remote = "fabrikam.com"; host = "contoso.com" } } do
+				h.sent = {};
+				ev.subject, ev.lang = "s", "en";
+				world.events(event(ev));
+				local got = h.sent[1];
+				local want = st.message({ type = "chat"; from = juliet; to = romeo; id = got.attr.id; ["xml:lang"] = "en" })
+					:text_tag("subject", "s"):text_tag("body", "hello"):text_tag("thread", "t1")
+					:tag("active", { xmlns = "http://jabber.org/protocol/chatstates" }):up();
+				want.last_add = nil;
+				assert.same(want, got);
+				assert.is_true(st.is_stanza(got) and st.is_stanza(got.tags[4]));
+				assert.equal(tostring(want), tostring(got));
+				assert.equal(tostring(want:tag("x"):up()), tostring(got:tag("x"):up()));
+				assert.equal(tostring(st.error_reply(want, "cancel", "gone")), tostring(st.error_reply(got, "cancel", "gone")));
+			end
+		end);
+
 		it("carries nothing that XML cannot", function ()
 			world.events(event { text = "a\0b\1c\r\nd\te\239\191\190f\127"; thread = "x\0y" });
 			assert.equal("abc\nd\tef\127", h.sent[1]:get_child_text("body"));

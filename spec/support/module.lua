@@ -135,6 +135,8 @@ function bridge_methods.fd() return 7; end
 function bridge_methods.wait() return nil; end
 function bridge_methods:pid() return self.process; end
 function bridge_methods.inflight() return 0; end
+function bridge_methods.carry() return nil; end -- all go the long way
+function bridge_methods.left() return {}; end
 
 -- Calls of one name, without the name.
 function bridge_methods:called(name)
@@ -284,7 +286,8 @@ function support.world()
 	world.resolver = { downs = {}; address = function () end; forget = function () end; watch = function () end;
 		stop = function () end; };
 	function world.resolver:edge_down(host) table.insert(self.downs, host); end
-	world.pump = support.lib("pump").new { timer = clock.timer; log = log; watchfd = watchfd; async = world.async; over = world.over;
+	world.pump = support.lib("pump").new { timer = clock.timer; now = clock.now; log = log; watchfd = watchfd; async = world.async;
+		over = world.over;
 		close_watch = function (handle) handle:close(); end; pool = function () return pool; end; };
 	bridges.adopt(pool, { core = world.core; timer = clock.timer; log = log; pump = world.pump;
 		resolver = world.resolver; over = world.over;
@@ -339,6 +342,7 @@ function support.host(world, name, settings)
 	end
 	function h.send_to(_, stanza) h.send(stanza); end
 	function h.log_body() end
+	function h.log_bodies() return false; end
 	function h.is_gateway(domain) return world.pool.hosts[domain] ~= nil; end
 	function h.is_local(domain) return h.locals[domain] == true; end
 	function h.stream(domain) return h.streams[domain]; end
