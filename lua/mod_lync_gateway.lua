@@ -127,7 +127,7 @@ local function timer(delay, callback, where)
 end
 
 local pump = module:require "pump".new {
-	timer = timer; log = log; over = turns.over; close_watch = compat.close_watch; async = async;
+	timer = timer; now = timestamp; log = log; over = turns.over; close_watch = compat.close_watch; async = async;
 	watchfd = function (fd, callback) return server.watchfd(fd, timed("events", callback)); end;
 	pool = function () return pool; end;
 };
@@ -284,6 +284,9 @@ local function hook_stanzas(module, h) -- luacheck: ignore 431/module
 	module:hook("iq/host", function (event)
 		return h.upkeep.answered(event.stanza) or h.synthetic.answered(event.stanza) or nil;
 	end, HANDLER + 1);
+	for _, scope in ipairs { "bare", "full" } do
+		module:hook("message/"..scope, h.x2s.carry, h.gate.priority + 1);
+	end
 	for _, scope in ipairs { "bare", "full", "host" } do
 		local iq = scope == "host" and h.iq.host or h.iq.user;
 		module:hook("message/"..scope, message, HANDLER);

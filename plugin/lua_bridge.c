@@ -10,15 +10,11 @@
 #include <time.h>
 
 #include "../sipbridge/sipbridge.h"
-#include "lua_bridge.h"
+#include "lua_carry.h"
 
 #define BRIDGE "lync_gateway.bridge*"
 
-struct bridge {
-	struct sb_bridge *b; /* NULL: closed */
-};
-
-static uint64_t now_ms(void)
+uint64_t lg_lua_now_ms(void)
 {
 	struct timespec t;
 
@@ -26,18 +22,18 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-uint64_t lg_lua_now_ms(void)
+struct lg_lua_carrier *lg_lua_to_carrier(lua_State *L)
 {
-	return now_ms();
+	struct lg_lua_carrier *u = luaL_checkudata(L, 1, BRIDGE);
+
+	if (!u->b)
+		luaL_error(L, "bridge is closed");
+	return u;
 }
 
 struct sb_bridge *lg_lua_to_bridge(lua_State *L)
 {
-	struct bridge *u = luaL_checkudata(L, 1, BRIDGE);
-
-	if (!u->b)
-		luaL_error(L, "bridge is closed");
-	return u->b;
+	return lg_lua_to_carrier(L)->b;
 }
 
 /* nil, token, text of one of the library's errors. */
@@ -71,16 +67,18 @@ static int l_open(lua_State *L)
 {
 	struct sb_config c;
 	char path[PATH_MAX];
-	struct bridge *u;
+	struct lg_lua_carrier *u;
 	int err;
 
 	lua_settop(L, 1);
 	err = lg_lua_config(L, &c, path, sizeof(path), 1);
 	u = lua_newuserdatauv(L, sizeof(*u), 0);
 	u->b = NULL;
+	if (lg_flights_init(&u->flights))
+		return bridge_fail(L, SB_ENOMEM);
 	luaL_setmetatable(L, BRIDGE);
 	if (!err)
-		err = sb_open(&u->b, &c, now_ms());
+		err = sb_open(&u->b, &c, lg_lua_now_ms());
 	return err ? bridge_fail(L, err) : 1;
 }
 
@@ -95,7 +93,7 @@ static int l_configure(lua_State *L)
 	lua_settop(L, 2);
 	err = lg_lua_config(L, &c, path, sizeof(path), 2);
 	if (!err)
-		err = sb_configure(b, &c, now_ms());
+		err = sb_configure(b, &c, lg_lua_now_ms());
 	if (err)
 		return bridge_fail(L, err);
 	lua_pushboolean(L, 1);
@@ -137,7 +135,7 @@ struct sb_str lg_lua_unix_lines(lua_State *L, struct sb_str s)
 
 int lg_lua_send(lua_State *L, struct sb_bridge *b, const struct sb_request *r)
 {
-	int err = sb_send(b, r, NULL, now_ms());
+	int err = sb_send(b, r, NULL, lg_lua_now_ms());
 
 	if (err)
 		return bridge_fail(L, err);
@@ -176,7 +174,7 @@ static int l_message(lua_State *L)
 	r.lang = lg_lua_field(L, 2, "lang");
 	r.text = lg_lua_unix_lines(L, lg_lua_field(L, 2, "text"));
 	r.flags = talk_flags(L);
-	err = sb_send(b, &r, &id, now_ms());
+	err = sb_send(b, &r, &id, lg_lua_now_ms());
 	if (err)
 		return bridge_fail(L, err);
 	lua_pushinteger(L, (lua_Integer)id);
@@ -269,25 +267,24 @@ static int l_sessions(lua_State *L)
 
 /* ----------------------------------------------------------- the others -- */
 
-/* (bridge) -> event | nil */
+/* (bridge) -> event | nil | "delivered", host, partner, since, status */
 static int l_next(lua_State *L)
 {
-	struct sb_bridge *b = lg_lua_to_bridge(L);
+	struct lg_lua_carrier *c = lg_lua_to_carrier(L);
 	struct sb_event ev;
 
 	/* An event that was taken must not be lost to a lack of room. */
-	luaL_checkstack(L, 10, "event");
-	if (sb_next(b, &ev, now_ms()) == 1)
-		lg_lua_event(L, &ev);
-	else
-		lua_pushnil(L);
+	luaL_checkstack(L, 12, "event");
+	if (sb_next(c->b, &ev, lg_lua_now_ms()) == 1)
+		return lg_lua_next_values(L, c, &ev);
+	lua_pushnil(L);
 	return 1;
 }
 
 /* (bridge) -> seconds | nil */
 static int l_wait(lua_State *L)
 {
-	int ms = sb_wait_ms(lg_lua_to_bridge(L), now_ms());
+	int ms = sb_wait_ms(lg_lua_to_bridge(L), lg_lua_now_ms());
 
 	if (ms < 0)
 		lua_pushnil(L);
@@ -316,24 +313,25 @@ static int l_inflight(lua_State *L)
 
 static int l_shutdown(lua_State *L)
 {
-	sb_shutdown(lg_lua_to_bridge(L), now_ms());
+	sb_shutdown(lg_lua_to_bridge(L), lg_lua_now_ms());
 	return 0;
 }
 
 /* Any number of times; also __gc and __close. */
 static int l_close(lua_State *L)
 {
-	struct bridge *u = luaL_checkudata(L, 1, BRIDGE);
+	struct lg_lua_carrier *u = luaL_checkudata(L, 1, BRIDGE);
 	struct sb_bridge *b = u->b;
 
 	u->b = NULL;
 	sb_close(b);
+	lg_flights_fini(&u->flights);
 	return 0;
 }
 
 static int l_tostring(lua_State *L)
 {
-	struct bridge *u = luaL_checkudata(L, 1, BRIDGE);
+	struct lg_lua_carrier *u = luaL_checkudata(L, 1, BRIDGE);
 
 	lua_pushfstring(L, "bridge (%s)", u->b ? "open" : "closed");
 	return 1;
@@ -346,7 +344,8 @@ static const luaL_Reg methods[] = {
 	{"sessions", l_sessions},   {"next", l_next},
 	{"wait", l_wait},	    {"pid", l_pid},
 	{"inflight", l_inflight},   {"shutdown", l_shutdown},
-	{"close", l_close},	    {NULL, NULL},
+	{"close", l_close},	    {"left", lg_lua_left},
+	{NULL, NULL},
 };
 
 static const luaL_Reg meta[] = {
@@ -362,6 +361,8 @@ void lg_lua_bridge(lua_State *L)
 		luaL_setfuncs(L, meta, 0);
 		luaL_newlib(L, methods);
 		lg_lua_watch_methods(L);
+		lg_lua_push_carry(L);
+		lua_setfield(L, -2, "carry");
 		lua_setfield(L, -2, "__index");
 		lua_pushboolean(L, 0);
 		lua_setfield(L, -2, "__metatable");

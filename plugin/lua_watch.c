@@ -5,6 +5,7 @@
 #include "../sipbridge/presence.h"
 #include "address.h"
 #include "lua_bridge.h"
+#include "lua_carry.h"
 #include "lua_roster.h"
 #include "settings.h"
 #include "roster.h"
@@ -140,11 +141,11 @@ static bool take_state(struct lg_roster *r, const struct lg_settings *s,
 	       lg_roster_event(r, s, &own, now, &fx) == LG_OK;
 }
 
-/* (bridge, roster, settings, now, limit) -> taken, event | nil: as next, but
+/* (bridge, roster, settings, now, limit) -> taken, and what next returns: but
  * states of this host's users go into the roster, limit of them at most */
 static int l_feed(lua_State *L)
 {
-	struct sb_bridge *b = lg_lua_to_bridge(L);
+	struct lg_lua_carrier *c = lg_lua_to_carrier(L);
 	struct lg_roster *r = lg_lua_roster_at(L, 2);
 	const struct lg_settings *s = lg_lua_roster_settings(L, 3);
 	uint64_t now = lg_lua_roster_now(L, 4), ms = lg_lua_now_ms();
@@ -153,11 +154,10 @@ static int l_feed(lua_State *L)
 
 	/* An event that was taken must not be lost to a lack of room. */
 	luaL_checkstack(L, 12, "event");
-	while (n < limit && sb_next(b, &ev, ms) == 1) {
+	while (n < limit && sb_next(c->b, &ev, ms) == 1) {
 		if (!take_state(r, s, &ev, now)) {
 			lua_pushinteger(L, n);
-			lg_lua_event(L, &ev);
-			return 2;
+			return 1 + lg_lua_next_values(L, c, &ev);
 		}
 		n++;
 	}

@@ -184,6 +184,9 @@ function pool_methods:close(record, at_once)
 	record.close_timer.stop();
 	self.env.pump.drain(record);
 	self.env.pump.unwatch(record);
+	for _, entry in ipairs(record.bridge:left()) do
+		table.insert(record.inflight, entry);
+	end
 	record.bridge:close();
 	record.bridge = nil;
 	self.records[record.fqdn] = nil;
@@ -253,6 +256,16 @@ function pool_methods:record_of(host)
 	return closing;
 end
 
+-- As record_of(); the last one, as long as it holds, needs no look at all of them.
+local function record_for(self, h)
+	local record = h.last_record;
+	if not record or self.records[record.fqdn] ~= record or record.closing or not record.hosts[h.host] then
+		record = self:record_of(h.host);
+		h.last_record = record;
+	end
+	return record;
+end
+
 -- Ids of events are told apart by it: a new worker may count from the beginning again.
 function pool_methods:new_epoch()
 	self.epochs = self.epochs + 1;
@@ -260,12 +273,12 @@ function pool_methods:new_epoch()
 end
 
 function pool_methods:epoch(h)
-	local record = self:record_of(h.host);
+	local record = record_for(self, h);
 	return record and record.epoch or 0;
 end
 
 local function usable(self, h)
-	local record = self:record_of(h.host);
+	local record = record_for(self, h);
 	if record and record.bridge and not record.closing then
 		return record;
 	end
@@ -286,6 +299,18 @@ function pool_methods:message(h, request, entry)
 	record.inflight[id] = entry;
 	self.env.pump.kick(record);
 	return id;
+end
+
+-- The short way of an ordinary message (plugin/lua_carry.c): what bridge:carry returns. h.now: the clock of entries.
+function pool_methods:carry(h, origin, stanza)
+	local record = record_for(self, h);
+	if not record or not record.bridge or record.closing then return nil; end
+	local taken, has_state = record.bridge:carry(h.settings, h.presence.roster, origin, stanza, h.host, self.hosts,
+		h.now());
+	if taken and not record.kicked then
+		self.env.pump.kick(record);
+	end
+	return taken, has_state;
 end
 
 local function forward(method)

@@ -45,16 +45,6 @@ local function new(module, env)
 	function h.is_gateway(domain) return pool.hosts[domain] ~= nil; end
 	function h.is_local(domain) return hosts[domain] ~= nil; end
 
-	-- As send(), with less to find out: a stanza of this host's for an address at that domain.
-	function h.send_to(domain, stanza)
-		local own = hosts[host];
-		if not (hosts[domain] or hosts[stanza.attr.to]) and own.events.fire_event("route/remote", {
-				origin = own; stanza = stanza; from_host = host; to_host = domain }) then
-			return;
-		end
-		module:send(stanza);
-	end
-
 	-- Our stream to a domain (with XEP-0288 one of theirs), in whatever state.
 	function h.s2sout(domain) return hosts[host].s2sout[domain]; end
 	function h.s2sout_all() return hosts[host].s2sout; end

@@ -221,18 +221,21 @@ local function new(h, env)
 		end
 	end
 
-	-- How many states of users went into the roster, and the bridge's next event after them. They are said together: one
-	-- write to each stream.
-	function presence.feed(bridge, limit)
-		if h.state.held or presence.stopped then return 0, bridge:next(); end
-		local taken, ev = bridge:feed(roster, h.settings, env.time(), limit);
+	-- They are said together: one write to each stream.
+	local function gathered(taken, ...)
 		if taken > 0 and not presence.fed then
 			presence.fed = h.timer(TOGETHER, function ()
 				presence.fed = nil;
 				presence.changed(STEP);
 			end, "presence");
 		end
-		return taken, ev;
+		return taken, ...;
+	end
+
+	-- How many states of users went into the roster, and what bridge:next() gives after them.
+	function presence.feed(bridge, limit)
+		if h.state.held or presence.stopped then return 0, bridge:next(); end
+		return gathered(bridge:feed(roster, h.settings, env.time(), limit));
 	end
 
 	-- ---- inputs

@@ -1,7 +1,7 @@
 -- The bridge's events: taken in bounded batches, given to their host, never let an error out into Prosody's loop.
 -- SPDX-License-Identifier: MIT
 --
--- env: timer, log, watchfd(fd, onreadable) -> handle, close_watch(handle), async, pool(), over()
+-- env: timer, now, log, watchfd(fd, onreadable) -> handle, close_watch(handle), async, pool(), over()
 
 local xpcall = require "util.xpcall".xpcall;
 local jid_host = require "util.jid".host;
@@ -9,6 +9,7 @@ local jid_host = require "util.jid".host;
 local BATCH = 64;         -- events per turn of Prosody's loop, or fewer: over()
 local DRAIN_MAX = 100000; -- events after a goodbye
 local ROWS_MAX = 10000;   -- sessions shown
+local DELIVERED = "delivered"; -- of bridge:next, instead of an event
 
 local log_levels = { [0] = "debug", [1] = "info", [2] = "warn", [3] = "error" };
 
@@ -17,7 +18,7 @@ local function new(env)
 	local handlers = {};
 
 	local function host_of(record, ev)
-		local host = ev.user and jid_host(ev.user) or ev.domain;
+		local host = ev.host or ev.user and jid_host(ev.user) or ev.domain;
 		local h = host and record.hosts[host] and env.pool().hosts[host];
 		return h or nil;
 	end
@@ -29,12 +30,20 @@ local function new(env)
 	end
 
 	function handlers.outcome(record, ev)
-		local entry = record.inflight[ev.id];
+		local entry = ev.entry or record.inflight[ev.id];
 		if not entry then return; end
 		record.inflight[ev.id] = nil;
 		local h = env.pool().hosts[entry.host];
 		if h then
 			h.x2s.outcome(ev, entry);
+		end
+	end
+
+	-- What most messages come to (bridge:carry). Nothing of it waits, so it needs no runner.
+	local function delivered(host, partner, since, status)
+		local h = env.pool().hosts[host];
+		if h then
+			h.x2s.delivered(partner, since, status);
 		end
 	end
 
@@ -187,7 +196,8 @@ local function new(env)
 
 	-- The loop of 0.12 never leaves its inner round while a descriptor stays readable: look away until the timer comes.
 	function pump.pause(record, paused)
-		if record.handle then
+		if record.handle and record.paused ~= paused then
+			record.paused = paused;
 			record.handle:setflags(not paused, false);
 		end
 	end
@@ -203,23 +213,32 @@ local function new(env)
 
 	local function take(record, limit)
 		while limit > 0 do
-			local taken, ev = next_event(record, limit);
+			local taken, ev, host, partner, since, status = next_event(record, limit);
 			limit = limit - taken - 1;
-			if not ev then return limit < 0 and "more" or record.gone and "gone" or "empty"; end
-			record.runner:run(ev);
-			if record.runner.state ~= "ready" then return "blocked"; end
+			if not ev then
+				return limit < 0 and "more" or record.gone and "gone" or "empty";
+			elseif ev == DELIVERED then
+				delivered(host, partner, since, status);
+			else
+				record.runner:run(ev);
+				if record.runner.state ~= "ready" then return "blocked"; end
+			end
 			if env.over() then break; end
 		end
 		return "more";
 	end
 
+	-- A timer that is due earlier than needed is left alone: it looks again by itself.
 	local function arm(record)
+		local delay = record.bridge:wait();
+		local due = delay and env.now() + delay;
 		if record.wait_timer then
+			if due and record.wait_due <= due then return; end
 			record.wait_timer.stop();
 			record.wait_timer = nil;
 		end
-		local delay = record.bridge:wait();
-		if delay then
+		if due then
+			record.wait_due = due;
 			record.wait_timer = env.timer(delay, function ()
 				record.wait_timer = nil;
 				pump.run(record);
@@ -273,7 +292,7 @@ local function new(env)
 	end
 
 	function pump.watch(record)
-		record.runner, record.blocked, record.busy = new_runner(record), false, false;
+		record.runner, record.blocked, record.busy, record.paused = new_runner(record), false, false, false;
 		record.handle = env.watchfd(record.bridge:fd(), function () pump.run(record); end);
 	end
 
@@ -291,9 +310,14 @@ local function new(env)
 	-- The last events before the bridge is closed: outcomes above all.
 	function pump.drain(record)
 		for _ = 1, DRAIN_MAX do
-			local ev = record.bridge:next();
+			local ev, host, partner, since, status = record.bridge:next();
 			if not ev then return; end
-			local ok, err = xpcall(handle, debug.traceback, record, ev);
+			local ok, err;
+			if ev == DELIVERED then
+				ok, err = xpcall(delivered, debug.traceback, host, partner, since, status);
+			else
+				ok, err = xpcall(handle, debug.traceback, record, ev);
+			end
 			if not ok then
 				env.log("error", "event handler failed: %s (bridge=%s)", tostring(err), record.fqdn);
 			end

@@ -55,7 +55,7 @@ local function print_host(print, pool, host)
 	end
 	print(("  bridge   %s, worker %s, %d message(s) without an outcome"):format(bridge.fqdn,
 		record and (worker_words[record.worker] or "starting") or pool.problems[host] or "not running",
-		record and count(record.inflight) or 0));
+		record and record.bridge and record.bridge:inflight() or 0));
 	if record and record.sandbox then
 		print("  sandbox  "..record.sandbox);
 	end

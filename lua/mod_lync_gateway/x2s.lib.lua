@@ -187,6 +187,24 @@ local function new(h)
 			:tag("received", { xmlns = xmlns_receipts; id = entry.id }):up());
 	end
 
+	-- The short way of a message that is like most: true when the bridge has it. All others, and whatever is refused, go
+	-- through the gate and message() as if this were not.
+	function x2s.carry(event)
+		if h.log_bodies() then return; end
+		local key, has_state = h.pool:carry(h, event.origin, event.stanza);
+		if not key then return; end
+		if key ~= true then
+			h.conversations.heard_key(key, has_state);
+		end
+		return true;
+	end
+
+	-- Such a message was delivered. partner: its primary domain
+	function x2s.delivered(partner, since, status)
+		h.metrics.delivered(partner, "x2s", h.now() - since);
+		h.presence.outcome(partner, status);
+	end
+
 	-- ev: the bridge's outcome; entry: what x2s.message gave to pool:message
 	function x2s.outcome(ev, entry)
 		if entry.synthetic then -- an administrator's

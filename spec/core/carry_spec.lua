@@ -1,0 +1,197 @@
+-- bridge:carry, the short way of an ordinary message (plugin/lua_carry.c): what it takes, what it leaves to the long way,
+-- and what becomes of it; with test/fake_worker.c as the worker.
+-- SPDX-License-Identifier: MIT
+
+local core = require "lync_gateway.core";
+local socket = require "socket";
+local st = require "util.stanza";
+
+local WORKER = os.getenv("LG_BUILD").."/test/fake-worker";
+local PATIENCE = 20; -- seconds
+local ROMEO, JULIET = "romeo@fabrikam.com/orchard", "juliet@contoso.com";
+local CHATSTATES, RECEIPTS = "http://jabber.org/protocol/chatstates", "urn:xmpp:receipts";
+local NOW = 1234.5;
+
+local OPTIONS = {
+	lync_access_edge = "sip.contoso.com"; lync_access_edge_address = "127.0.0.1"; lync_bridge_fqdn = "xmpp.contoso.com";
+	lync_bridge_listen = { "127.0.0.1:5061" };
+	lync_bridge_certificate = { certificate = "cert.pem"; key = "key.pem"; cafile = "ca.pem" };
+	lync_partners = {
+		["fabrikam.com"] = { partner_type = "federated"; additional_domains = { "other.example" } };
+		["public.example"] = { partner_type = "public_unverified" };
+	};
+};
+
+describe("bridge:carry", function ()
+	local bridge, settings, roster, origin, ours;
+
+	local function open(mode)
+		bridge = assert(core.bridge { worker = WORKER; fqdn = mode..".example"; listen = { "127.0.0.1:5061" };
+			certificate = "cert.pem"; key = "key.pem";
+			domains = { { name = "contoso.com"; edge = "sip.contoso.com"; address = "127.0.0.1"; port = 5061 } } });
+	end
+
+	before_each(function ()
+		settings = core.settings("contoso.com", OPTIONS);
+		assert.is_true(settings.usable);
+		roster = core.roster(nil, os.time());
+		origin = { type = "s2sin"; lync_authed = { ["contoso.com"] = {
+			["fabrikam.com"] = "sasl-tls"; ["other.example"] = "sasl-tls"; ["public.example"] = "sasl-tls";
+			["stranger.example"] = "sasl-tls";
+		} } };
+		ours = { ["contoso.com"] = true };
+	end);
+
+	after_each(function ()
+		bridge:close();
+		roster:close();
+	end);
+
+	local function message(attr, text)
+		local all = { from = ROMEO; to = JULIET; type = "chat"; id = "m1" };
+		for key, value in pairs(attr or {}) do all[key] = value or nil; end
+		return st.message(all):text_tag("body", text or "hello");
+	end
+
+	local function carry(stanza)
+		return bridge:carry(settings, roster, origin, stanza, "contoso.com", ours, NOW);
+	end
+
+	-- All that bridge:next returns, until something comes.
+	local function await()
+		local deadline = socket.gettime() + PATIENCE;
+		repeat
+			local result = table.pack(bridge:next());
+			if result[1] and (type(result[1]) ~= "table" or result[1].type == "outcome") then return result; end
+			if not result[1] then socket.sleep(0.005); end
+		until socket.gettime() > deadline;
+		error("no outcome");
+	end
+
+	it("takes an ordinary message; that it was delivered comes as plain values", function ()
+		open("echo");
+		local key, has_state = carry(message():tag("active", { xmlns = CHATSTATES }):up());
+		assert.equal("juliet@contoso.com\0romeo@fabrikam.com", key);
+		assert.is_true(has_state);
+		assert.equal(NOW, origin.lync_stanza);
+		assert.equal(1, bridge:inflight());
+		assert.same({ "delivered", "contoso.com", "fabrikam.com", NOW, 200; n = 5 }, await());
+		assert.equal(0, bridge:inflight());
+		assert.same({}, bridge:left());
+	end);
+
+	it("knows a partner by any of its domains", function ()
+		open("echo");
+		assert.is_truthy(carry(message { from = "x@other.example/r" }));
+		assert.equal("fabrikam.com", await()[3]);
+	end);
+
+	it("gives back the entry where somebody wants to know more", function ()
+		open("echo");
+		assert.is_truthy(carry(message():tag("request", { xmlns = RECEIPTS }):up()));
+		local event = await()[1];
+		assert.equal("delivered", event.outcome);
+		assert.same({ host = "contoso.com"; contact = ROMEO; user = JULIET; id = "m1"; type = "chat"; since = NOW;
+			receipt = true }, event.entry);
+	end);
+
+	it("gives back the entry of what has failed", function ()
+		open("echo");
+		assert.is_truthy(carry(message({ type = false; id = false; to = JULIET.."/desk" }, "die")));
+		local event = await()[1];
+		assert.same({ "failed", "bridge-died" }, { event.outcome, event.token });
+		assert.same({ host = "contoso.com"; contact = ROMEO; user = JULIET.."/desk"; since = NOW; receipt = false },
+			event.entry);
+	end);
+
+	it("tells at the end what has no outcome", function ()
+		open("hold");
+		for i = 1, 300 do assert.is_truthy(carry(message { id = "m"..i })); end
+		local ids = {};
+		for _, entry in ipairs(bridge:left()) do ids[entry.id] = true; end
+		for i = 1, 300 do assert.is_true(ids["m"..i]); end
+		assert.same({}, bridge:left());
+	end);
+
+	it("says whether the contact's client shows a state, where that counts", function ()
+		open("hold");
+		for _, name in ipairs { "active"; "composing"; "paused"; "inactive" } do
+			assert.is_true((select(2, carry(message():tag(name, { xmlns = CHATSTATES }):up()))));
+		end
+		assert.is_false((select(2, carry(message()))));
+		assert.is_false((select(2, carry(message():tag("dancing", { xmlns = CHATSTATES }):up()))));
+		for _, kind in ipairs { "normal"; false } do
+			assert.same({ true; n = 1 }, table.pack(carry(message { type = kind }:tag("active", { xmlns = CHATSTATES }):up())));
+		end
+	end);
+
+	it("takes what it does not know, as long as it may be left out", function ()
+		open("hold");
+		assert.is_truthy(carry(message():tag("markable", { xmlns = "urn:xmpp:chat-markers:0" }):up()
+			:text_tag("thread", "t1"):tag("html", { xmlns = "http://jabber.org/protocol/xhtml-im" }):tag("body"):up():up()));
+	end);
+
+	local function left_alone(stanza)
+		local before = bridge:inflight();
+		assert.same({ nil; n = 1 }, table.pack(carry(stanza)));
+		assert.equal(before, bridge:inflight());
+		assert.is_nil(origin.lync_stanza);
+		assert.same({}, bridge:left());
+	end
+
+	it("leaves every other form to the long way", function ()
+		open("hold");
+		for _, attr in ipairs { { type = "error" }; { type = "groupchat" }; { type = "headline" }; { type = "" }; { id = "" };
+			{ from = false }; { to = false }; { to = "contoso.com" }; { from = "fabrikam.com" } } do
+			left_alone(message(attr));
+		end
+		for _, text in ipairs { ""; "a\rb"; ("x"):rep(16385) } do left_alone(message(nil, text)); end
+		left_alone(st.message { from = ROMEO; to = JULIET; type = "chat" });
+		left_alone(message():text_tag("body", "bonjour", { ["xml:lang"] = "fr" }));
+		left_alone(message():text_tag("body", "of another namespace", { xmlns = "urn:example" }));
+		left_alone(message():text_tag("subject", "s"));
+		left_alone(message():tag("gone", { xmlns = CHATSTATES }):up());
+		left_alone(message():tag("received", { xmlns = RECEIPTS; id = "m0" }):up());
+		left_alone(message():text_tag("thread", "t1"):text_tag("thread", "t2"));
+		left_alone(message():text_tag("thread", "t 1"));
+		local control = message();
+		control.tags[1][1] = "\1"; -- XML has none
+		left_alone(control);
+		local nested = message();
+		nested.tags[1]:tag("b"):up();
+		left_alone(nested);
+	end);
+
+	it("leaves whatever is not allowed to the long way, which says why", function ()
+		open("hold");
+		left_alone(message { from = "x@stranger.example/r" });
+		left_alone(message { from = "x@public.example/r" }); -- replies only
+		left_alone(message { to = "juliet@elsewhere.example" });
+		ours["fabrikam.com"] = true;
+		left_alone(message()); -- a loop
+		ours["fabrikam.com"] = nil;
+		for _, change in ipairs { { type = "c2s" }; { type = "s2sin_unauthed" }; { dummy = true }; { lync_authed = {} };
+			{ lync_authed = { ["elsewhere.example"] = { ["fabrikam.com"] = "sasl-tls" } } };
+			{ lync_authed = { ["contoso.com"] = { ["other.example"] = "sasl-tls" } } };
+			{ lync_authed = { ["contoso.com"] = { ["fabrikam.com"] = "tcp-dialback" } } };
+			{ lync_authed = { ["contoso.com"] = { ["fabrikam.com"] = "dancing" } } } } do
+			origin = { type = "s2sin"; lync_authed = { ["contoso.com"] = { ["fabrikam.com"] = "sasl-tls" } } };
+			for key, value in pairs(change) do origin[key] = value; end
+			left_alone(message());
+		end
+		settings = core.settings("contoso.com", {}); -- unusable ones
+		left_alone(message());
+	end);
+
+	it("leaves to the long way what a partner in quarantine sends", function ()
+		open("hold");
+		for _ = 1, 50 do roster:outcome(settings, ROMEO, 404, os.time()); end
+		left_alone(message());
+	end);
+
+	it("leaves to the long way what the bridge does not take", function ()
+		open("hold");
+		bridge:shutdown();
+		left_alone(message());
+	end);
+end);
