@@ -104,7 +104,7 @@ end
 
 local rig = Rig.new { pairs = PAIRS; global = GC ~= "" and "gc = " .. GC .. "\n" or "" };
 local ok, err = xpcall(function ()
-	remark("messages: gc = %s, network_settings = { min_wait = 0 }, both Prosodys alike; %d rounds of %d messages",
+	remark("both Prosodys: gc = %s, network_settings = { min_wait = 0, nagle = false }; %d rounds of %d messages",
 		GC ~= "" and GC or "default", ROUNDS, COUNT);
 	latency(rig);
 	throughput(rig);

@@ -21,7 +21,7 @@ local SECRET = "of-the-component";
 local PATIENCE = 60; -- seconds for a round
 
 local GLOBAL = [[
-network_settings = { min_wait = 0 }
+network_settings = { min_wait = 0, nagle = false }
 component_ports = { 5347 }
 component_interfaces = { %q }
 ]];
