@@ -131,7 +131,7 @@ check-run:
 	-@$(RUN) unit 300 $(BUILD)/test/run
 	-@$(RUN) unit-lua 120 $(BUILD)/test/run-lua
 	-@$(RUN) fuzz 300 tools/fuzz replay $(BUILD)
-	-@$(RUN) spec 1200 $(BUSTED) spec
+	-@$(RUN) spec 1500 $(BUSTED) spec
 	-@tools/summary again $(RESULTS) spec 300 $(BUSTED)
 	@echo && tools/summary total $(RESULTS)
 
