@@ -31,14 +31,12 @@ local function new(module, env)
 		end
 	end
 	function h.send(stanza) module:send(stanza); end
-	-- As send(), to a domain where a stream of ours may stand: then mod_s2s has it without a look for who else might want
-	-- it (core/stanza_router.lua).
+	-- As send(), with less to find out: a stanza of this host's for an address at that domain.
 	function h.send_to(domain, stanza)
-		local host_session = hosts[host];
-		if not hosts[domain] and h.stream(domain) then
-			local done = host_session.events.fire_event("route/remote", { origin = host_session; stanza = stanza;
-				from_host = host; to_host = domain });
-			if done then return; end
+		local own = hosts[host];
+		if not (hosts[domain] or hosts[stanza.attr.to]) and own.events.fire_event("route/remote", {
+				origin = own; stanza = stanza; from_host = host; to_host = domain }) then
+			return;
 		end
 		module:send(stanza);
 	end
