@@ -223,7 +223,7 @@ soak: deps ## An hour (T=3600 seconds) at the rate of 80,000 Lync users through 
 	@$(MAKE) -j$(JOBS) all
 	@env $(SPEC_ENV) T=$(T) HOURS=$(HOURS) PAIRS=$(PAIRS) SPEED=$(SPEED) $(LUA) bench/soak.lua
 
-# Faults out of SEED (printed when not given) while messages go both ways, then the balance; docs/part-chaos.md.
+# Faults out of SEED (printed when not given) while messages go both ways, then the balance; docs/chaos.md.
 CHAOS = env $(SPEC_ENV) spec/chaos/run $(and $(SEED),SEED=$(SEED)) $(and $(RATE),RATE=$(RATE))
 chaos: deps ## Ten minutes of faults under messages and presence, then the balance (SEED=, RATE=)
 	@$(MAKE) -j$(JOBS) all

@@ -1,4 +1,4 @@
--- balance.lua: the rules of docs/part-chaos.md: what may have become of a message, from the ledgers of both sides; pure.
+-- balance.lua: the rules of docs/chaos.md: what may have become of a message, from the ledgers of both sides; pure.
 -- SPDX-License-Identifier: MIT
 --
 --	local b = balance.new { direction = "x2s"|"s2x"; sender = lines; receiver = lines; events = { { kind, from, to, deaf, mortal } … };

@@ -18,19 +18,24 @@ end
 -- Series names -> labels, as Prosody makes them of what the module says.
 local function families()
 	local found, short = {}, {};
-	local module = {};
+	local module, own = {}, { "host" };
 	function module:metric(kind, name, unit, help, labels)
 		assert(help ~= "" and labels, name);
 		short[name .. (unit ~= "" and "_" .. unit or "")] = kind;
 		for _, suffix in ipairs(SUFFIXES[kind]) do
-			local set = { host = true; le = kind == "histogram" or nil };
-			for _, label in ipairs(labels) do set[label] = true; end
+			local set = { le = kind == "histogram" or nil };
+			for _, list in ipairs { own; labels } do
+				for _, label in ipairs(list) do set[label] = true; end
+			end
 			found[PREFIX .. name .. (unit ~= "" and "_" .. unit or "") .. suffix] = set;
 		end
 		local sample = setmetatable({}, { __index = function () return function () end; end });
 		return { with_labels = function () return sample; end };
 	end
-	assert(loadfile("lua/mod_lync_gateway/metrics.lib.lua"))().new(module, function () end);
+	local metrics = assert(loadfile("lua/mod_lync_gateway/metrics.lib.lua"))();
+	metrics.new(module, function () end);
+	own = {}; -- those of the shared module belong to no host
+	metrics.turns(module, {});
 	return found, short;
 end
 

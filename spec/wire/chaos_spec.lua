@@ -1,5 +1,5 @@
 -- A minute of `make chaos`: each kind of fault once while messages go both ways and presence comes and goes; then every message
--- has been delivered once, or answered, or was in the hands of what was killed or cut (docs/part-chaos.md). SEED=n repeats a
+-- has been delivered once, or answered, or was in the hands of what was killed or cut (docs/chaos.md). SEED=n repeats a
 -- run's faults; the seed is printed.
 -- SPDX-License-Identifier: MIT
 
