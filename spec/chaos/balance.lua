@@ -1,7 +1,8 @@
 -- balance.lua: the rules of docs/chaos.md: what may have become of a message, from the ledgers of both sides; pure.
 -- SPDX-License-Identifier: MIT
 --
---	local b = balance.new { direction = "x2s"|"s2x"; sender = lines; receiver = lines; events = { { kind, from, to, deaf, mortal } … };
+--	local b = balance.new { direction = "x2s"|"s2x"; sender = lines; receiver = lines;
+--		events = { { kind, from, to, deaf, mortal } … };
 --		calm = ms; partners = n; on_message = function (class, i, n, sent, seen) | nil }
 --	for each conversation: b:evidence(sent, seen); then again: b:conversation(i, sent, seen); b.sums, b.problems
 --
