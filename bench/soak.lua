@@ -42,19 +42,17 @@ local function slope(samples, name)
 	return d ~= 0 and (n * sxy - sx * sy) / d or 0;
 end
 
-local function show(now, before, lost)
+local function show(now, before)
+	local gone = talk.unheard(now);
 	local seconds = now.at - before.at;
 	local function rate(name) return (now[name] - before[name]) / seconds; end
 	remark("%3.0f s: prosody %.2f MB %d fds %.2f cores, worker %.2f MB %d fds %.2f cores; %.1f messages/s, %.1f typing/s, "
-		.. "%.1f presence/s; ms to Lync %.1f %.1f %.0f, to XMPP %.1f %.1f %.0f; turn %.0f ms, late %.0f ms; lost %d", now.at,
+		.. "%.1f presence/s; ms to Lync %.1f %.1f %.0f, to XMPP %.1f %.1f %.0f; turn %.0f ms, late %.0f ms; "
+		.. "not heard yet %d, failed %d", now.at,
 		now.prosody / 1e6, now.prosody_fds, rate "prosody_cpu", now.worker / 1e6, now.worker_fds, rate "worker_cpu",
 		rate "said", rate "typed", rate "changed", now.to_lync.p50 / 1e3, now.to_lync.p99 / 1e3, now.to_lync.longest / 1e3,
-		now.to_xmpp.p50 / 1e3, now.to_xmpp.p99 / 1e3, now.to_xmpp.longest / 1e3, now.turn, now.late, lost);
-end
-
--- What was said by the sample before and is not heard now is not under way any more.
-local function missing(now, before)
-	return math.max(0, before.to_lync.said - now.to_lync.heard) + math.max(0, before.to_xmpp.said - now.to_xmpp.heard);
+		now.to_xmpp.p50 / 1e3, now.to_xmpp.p99 / 1e3, now.to_xmpp.longest / 1e3, now.turn, now.late,
+		gone.to_lync + gone.to_xmpp, gone.told_lync + gone.told_xmpp);
 end
 
 local function worst(samples, name)
@@ -106,6 +104,14 @@ local function settle(run)
 	remark("lost %d, doubled or out of order %d, wrong presence at the end %d; lines above info in the log: %d", lost,
 		doubled, wrong, #trouble);
 	for i = 1, math.min(20, #trouble) do remark("%s", trouble[i]); end
+	local gone = talk.unheard(last);
+	remark("not heard: %d to Lync, %d to XMPP; told to have failed: %d to contacts, %d to Lync users", gone.to_lync,
+		gone.to_xmpp, gone.told_xmpp, gone.told_lync);
+	if gone.told_xmpp + gone.told_lync > 0 then
+		local lines, status = run:told();
+		for i = 1, math.min(20, #lines) do remark("%s", lines[i]); end
+		remark("last status to a Lync user: %d", status);
+	end
 	figure("soak_lost", "%d", lost + doubled + wrong, "things", "<=0");
 	return lost + doubled + wrong;
 end
@@ -124,7 +130,7 @@ local function main()
 		while before.at < T do
 			rig:pass(math.min(MINUTE, T - before.at));
 			local now = run:sample();
-			show(now, before, missing(now, before));
+			show(now, before);
 			samples[#samples + 1], before = now, now;
 		end
 		show_sums(first, before, samples);

@@ -107,13 +107,26 @@ local function differing(rig, teller, hearer)
 	return n;
 end
 
+--- Of either way: texts said and not heard (yet), and those that their sender was told to have failed.
+function Run.unheard(sample)
+	return { to_lync = sample.to_lync.said - sample.to_lync.heard; to_xmpp = sample.to_xmpp.said - sample.to_xmpp.heard;
+		told_xmpp = sample.errors; told_lync = sample.refused };
+end
+
 --- When all is quiet: messages lost (told as failed or not), doubled or out of order; pairs with a wrong presence.
 function Run:losses(last)
-	local rig = self.rig;
-	local lost = math.max(0, last.to_lync.said - last.to_lync.heard) + math.max(0, last.to_xmpp.said - last.to_xmpp.heard)
-		+ last.refused + last.errors;
+	local rig, gone = self.rig, self.unheard(last);
+	-- what was told to have failed is not heard either: once
+	local lost = math.max(gone.to_lync, gone.told_xmpp) + math.max(gone.to_xmpp, gone.told_lync);
 	local wrong = differing(rig, rig.edge, rig.xmpp) + differing(rig, rig.xmpp, rig.edge);
 	return lost, last.twice + last.late_ones + last.strange, wrong;
+end
+
+--- What the senders were told of texts that failed: lines, and the last SIP status.
+function Run:told()
+	local lines = {};
+	for line in self.rig.xmpp.process.output:gmatch("[^\n]*<error[^\n]*") do lines[#lines + 1] = line; end
+	return lines, numbers(self.rig.edge:ask("talked")).status;
 end
 
 --- Lines of the gateway's log that an administrator would be woken for, since start().
@@ -125,4 +138,4 @@ function Run:trouble()
 	return lines;
 end
 
-return { new = new };
+return { new = new; unheard = Run.unheard };
