@@ -259,4 +259,5 @@ local function of_turns(module, turns)
 	end
 end
 
-return { new = new; sample = sample; token_label = token_label; measure = measure; turns = of_turns; BEGUN_MAX = BEGUN_MAX };
+return { new = new; sample = sample; token_label = token_label; measure = measure; turns = of_turns;
+	BEGUN_MAX = BEGUN_MAX };
