@@ -88,7 +88,8 @@ local function round(rig, program, way, messages)
 	end
 	local status, output = process.run(rig.loop, { build.."/bench/"..program.."_load", "way="..way, "talks="..TALKS[way],
 		"warm="..2 * TALKS[way] + 1000, "messages="..messages, "fqdn=xmpp.contoso.com",
-		"listen="..rig.here..":5061", "cert="..rig.cert.cert, "key="..rig.cert.key, "cafile="..rig.ca.file, "edge="..ports.address("edge"), "dir="..rig.dir,
+		"listen="..rig.here..":5061", "cert="..rig.cert.cert, "key="..rig.cert.key,
+		"cafile="..rig.ca.file, "edge="..ports.address("edge"), "dir="..rig.dir,
 		"worker="..build.."/lync_gateway/sipbridge-worker" }, { name = program }, 120);
 	local us, rate = output:match("us=(%S+) rate=(%S+)");
 	if status ~= 0 or not us then error(("%s ended with status %d: %s"):format(program, status, output), 0); end

@@ -284,8 +284,14 @@ local function hook_stanzas(module, h) -- luacheck: ignore 431/module
 	module:hook("iq/host", function (event)
 		return h.upkeep.answered(event.stanza) or h.synthetic.answered(event.stanza) or nil;
 	end, HANDLER + 1);
+	-- The short way stands before the gate and ends where the handlers are: it is taken only where nobody but the gate
+	-- stands between, or a site's own filter would be passed by.
 	for _, scope in ipairs { "bare", "full" } do
-		module:hook("message/"..scope, h.x2s.carry, h.gate.priority + 1);
+		local name, first = "message/"..scope, h.gate.priority + 1;
+		local between = compat.between(prosody.hosts[h.host].events, name, HANDLER, first);
+		module:hook(name, function (event)
+			if between() == 1 then return h.x2s.carry(event); end
+		end, first);
 	end
 	for _, scope in ipairs { "bare", "full", "host" } do
 		local iq = scope == "host" and h.iq.host or h.iq.user;

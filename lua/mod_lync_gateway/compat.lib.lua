@@ -105,4 +105,22 @@ function compat.close_watch(handle)
 	end
 end
 
+-- Returns a function: how many handlers of an event stand between two priorities now. COMPAT(0.12, 13.0): util.events
+-- makes a new list whenever one comes or goes, so looking again is rarely needed.
+function compat.between(events, name, low, high)
+	local seen, n;
+	return function ()
+		local list = events.get_handlers(name);
+		if list ~= seen or not list then
+			seen, n = list, 0;
+			for _, priority in pairs(events._event_map[name] or {}) do
+				if priority > low and priority < high then
+					n = n + 1;
+				end
+			end
+		end
+		return n;
+	end;
+end
+
 return compat;

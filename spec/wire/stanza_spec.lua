@@ -12,7 +12,8 @@ local FROM, LENA = "romeo@fabrikam.com/orchard", "lena@contoso.com";
 describe("a partner's stanza", function ()
 	local w, peer, home, lena, serial;
 	setup(function ()
-		w = World.new { partner = false; global = "s2s_secure_auth = false" };
+		w = World.new { partner = false; global = "s2s_secure_auth = false";
+			settings = "modules_enabled = { \"test_filter\" }\n" };
 		local cert = w.ca:issue("fabrikam", { names = { "fabrikam.com" } });
 		home = s2s_server.new(w.loop, { domain = "fabrikam.com"; ip = ports.address("partner"); cert = cert });
 		peer = s2s.connect(w.loop, { from = "fabrikam.com"; to = "contoso.com"; ip = w.gateway.address; cert = cert });
@@ -52,6 +53,9 @@ describe("a partner's stanza", function ()
 	describe("of type message", function ()
 		it("groupchat is refused", function ()
 			assert.equal("service-unavailable", error_for(message("type='groupchat'", "<body>x</body>")));
+		end);
+		it("chat is left to a site's own filter between the gate and the handlers", function ()
+			assert.equal("policy-violation", error_for(message("type='chat'", "<body>a forbidden word</body>")));
 		end);
 		it("headline is dropped", function ()
 			silence_for(message("type='headline'", "<body>x</body>"));
