@@ -86,7 +86,7 @@ static void say_stanza(size_t i)
 
 	load_user(l, user, load_user_of(l, i));
 	load_contact(l, contact, load_contact_of(l, i));
-	*strchr(user, '@') = '\0';
+	user[strcspn(user, "@")] = '\0';
 	im_text(text, sizeof(text), &im.pairs[i]);
 	load_say(im.job.stream->conn, "<message from='%s/orchard.4f0e' to='%s@"
 		 "%s' type='chat' id='c%08x-%06x'><body>%s</body><active xmlns="
