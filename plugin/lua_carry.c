@@ -102,7 +102,9 @@ static bool read_body(struct letter *m, lua_State *L, struct sb_str lang)
 	    m->body.n > SB_TEXT_MAX || memchr(m->body.p, '\r', m->body.n))
 		return false;
 	m->has_body = true;
-	if (lang.n)
+	if (lang.p && !lang.n)
+		return false; /* of no language, whatever the stanza is */
+	if (lang.p)
 		m->lang = lang;
 	return true;
 }
@@ -312,9 +314,9 @@ static void push_key(lua_State *L, struct sb_str user, struct sb_str contact)
 	luaL_pushresult(&b);
 }
 
-/* False: the ordinary way. */
+/* False: the ordinary way. user, who: bare addresses of both. */
 static bool carry(struct lg_lua_carrier *c, lua_State *L, struct letter *m,
-		  struct sb_str *user)
+		  struct sb_str *user, struct sb_str *who)
 {
 	struct lg_decision d;
 	struct lg_jid contact, jid;
@@ -323,6 +325,7 @@ static bool carry(struct lg_lua_carrier *c, lua_State *L, struct letter *m,
 	    lg_jid_split(&jid, m->to) || !contact.local.n || !jid.local.n)
 		return false;
 	*user = bare(m->to, &jid);
+	*who = bare(m->from, &contact);
 	return may(&d, L, m, &contact, *user) && send(c, L, m, &d, *user);
 }
 
@@ -331,8 +334,7 @@ static bool carry(struct lg_lua_carrier *c, lua_State *L, struct letter *m,
 static int l_carry(lua_State *L)
 {
 	struct lg_lua_carrier *c = lg_lua_to_carrier(L);
-	struct sb_str user;
-	struct lg_jid jid;
+	struct sb_str user, who;
 	struct letter m;
 
 	luaL_checktype(L, ORDER_ORIGIN, LUA_TTABLE);
@@ -342,7 +344,7 @@ static int l_carry(lua_State *L)
 	luaL_checknumber(L, ORDER_NOW);
 	lua_settop(L, ORDER_NOW);
 	luaL_checkstack(L, 12, NULL);
-	if (!carry(c, L, &m, &user)) {
+	if (!carry(c, L, &m, &user, &who)) {
 		lua_pushnil(L);
 		return 1;
 	}
@@ -353,9 +355,7 @@ static int l_carry(lua_State *L)
 		lua_pushboolean(L, 1);
 		return 1;
 	}
-	if (lg_jid_split(&jid, m.from))
-		return 0; /* it was split before */
-	push_key(L, user, bare(m.from, &jid));
+	push_key(L, user, who);
 	lua_pushboolean(L, m.has_state);
 	return 2;
 }

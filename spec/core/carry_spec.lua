@@ -150,6 +150,9 @@ describe("bridge:carry", function ()
 		left_alone(message():text_tag("body", "bonjour", { ["xml:lang"] = "fr" }));
 		left_alone(message():text_tag("body", "of another namespace", { xmlns = "urn:example" }));
 		left_alone(message():text_tag("subject", "s"));
+		local no_language = message { ["xml:lang"] = "de" }; -- its body is of none, whatever the stanza is
+		no_language.tags[1].attr["xml:lang"] = "";
+		left_alone(no_language);
 		left_alone(message():tag("gone", { xmlns = CHATSTATES }):up());
 		left_alone(message():tag("received", { xmlns = RECEIPTS; id = "m0" }):up());
 		left_alone(message():text_tag("thread", "t1"):text_tag("thread", "t2"));
