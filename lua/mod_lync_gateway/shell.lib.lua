@@ -300,7 +300,9 @@ function shell.commands(pool, collect, reload)
 		local names, n, more = sorted(pool.hosts), 0, 0;
 		local function host(i)
 			local h = pool.hosts[names[i]];
-			if not h then
+			if not h and names[i] then
+				return host(i + 1); -- taken away meanwhile
+			elseif not h then
 				return done(("%d subscription(s)%s"):format(n, more > 0 and (", %d more are not shown"):format(more) or ""));
 			end
 			print(names[i]);

@@ -115,6 +115,19 @@ describe("subscriptions", function ()
 			assert.is_true(steps >= 3);
 		end);
 
+		it("goes on when a host is taken away meanwhile", function ()
+			for i = 1, 200 do
+				arrives("subscribe", ("c%d@other.com"):format(i));
+			end
+			for _, name in ipairs { "a.example", "z.example" } do world.pool.hosts[name] = h; end
+			world.long = 1;
+			local result;
+			lync("subscriptions", "other.com"):next(function (text) result = text; end);
+			world.pool.hosts["contoso.com"] = nil;
+			while not result and world.clock.step() do end
+			assert.equal("402 subscription(s)", result);
+		end);
+
 		it("shows a thousand, and counts the rest", function ()
 			for i = 1, 1010 do
 				arrives("subscribe", ("c%d@other.com"):format(i));
