@@ -23,14 +23,17 @@ local function new(table_)
 		return table_.cache:get(key(contact, user));
 	end
 
-	function conversations.open(contact, user)
-		local k = key(contact, user);
+	local function open(k)
 		local found = table_.cache:get(k);
 		if not found then
 			found = {};
 			table_.cache:set(k, found);
 		end
 		return found;
+	end
+
+	function conversations.open(contact, user)
+		return open(key(contact, user));
 	end
 
 	function conversations.close(contact, user)
@@ -44,12 +47,7 @@ local function new(table_)
 
 	-- As heard(), where the core has made the key (bridge:carry).
 	function conversations.heard_key(k, has_state)
-		local found = table_.cache:get(k);
-		if not found then
-			found = {};
-			table_.cache:set(k, found);
-		end
-		found.states = has_state;
+		open(k).states = has_state;
 	end
 
 	return conversations;
