@@ -73,10 +73,10 @@ static int l_open(lua_State *L)
 	lua_settop(L, 1);
 	err = lg_lua_config(L, &c, path, sizeof(path), 1);
 	u = lua_newuserdatauv(L, sizeof(*u), 0);
-	u->b = NULL;
-	if (lg_flights_init(&u->flights))
-		return bridge_fail(L, SB_ENOMEM);
+	*u = (struct lg_lua_carrier){.b = NULL};
 	luaL_setmetatable(L, BRIDGE);
+	if (!err && lg_flights_init(&u->flights))
+		err = SB_ENOMEM;
 	if (!err)
 		err = sb_open(&u->b, &c, lg_lua_now_ms());
 	return err ? bridge_fail(L, err) : 1;
