@@ -439,24 +439,17 @@ static void take_response(struct load_conn *c, const struct sip_message *m)
 
 /* ---------------------------------------------------------- connections -- */
 
+static void take(struct load_conn *c, const struct sip_message *m)
+{
+	if (m->line.n > 12 && !memcmp(m->line.p, "SIP/2.0 ", 8))
+		take_response(c, m);
+	else if (m->line.n > 8)
+		take_request(c, m);
+}
+
 static size_t on_data(struct load_conn *c)
 {
-	struct sip_message m;
-	size_t at = 0, n;
-
-	for (;;) {
-		at += strspn(c->in + at, "\r\n");
-		n = sip_read(&m, c->in + at, c->in_n - at);
-		if (!n)
-			return at;
-		if (m.line.n > 12 && !memcmp(m.line.p, "SIP/2.0 ", 8))
-			take_response(c, &m);
-		else if (m.line.n > 8)
-			take_request(c, &m);
-		if (c->gone)
-			return 0;
-		at += n;
-	}
+	return sip_take(c, take);
 }
 
 static void closed(struct load_conn *c)

@@ -207,23 +207,17 @@ static void take_response(const struct sip_message *m)
 	}
 }
 
+static void take(struct load_conn *c, const struct sip_message *m)
+{
+	if (m->line.n > 8 && !memcmp(m->line.p, "SIP/2.0 ", 8))
+		take_response(m);
+	else
+		take_request(c, m);
+}
+
 static size_t sip_data(struct load_conn *c)
 {
-	size_t at = 0, n;
-	struct sip_message m;
-
-	for (;;) {
-		while (at < c->in_n && strchr("\r\n", c->in[at]))
-			at++;
-		n = sip_read(&m, c->in + at, c->in_n - at);
-		if (!n)
-			return at;
-		if (m.line.n > 8 && !memcmp(m.line.p, "SIP/2.0 ", 8))
-			take_response(&m);
-		else
-			take_request(c, &m);
-		at += n;
-	}
+	return sip_take(c, take);
 }
 
 void im_sip_accept(struct load_conn *c)

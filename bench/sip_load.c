@@ -85,6 +85,26 @@ size_t sip_read(struct sip_message *m, const char *p, size_t n)
 	return (size_t)(end - p) + m->body_n;
 }
 
+size_t sip_take(struct load_conn *c,
+		void (*take)(struct load_conn *c, const struct sip_message *m))
+{
+	struct sip_message m;
+	size_t at = 0, n;
+
+	for (;;) {
+		while (at < c->in_n &&
+		       (c->in[at] == '\r' || c->in[at] == '\n'))
+			at++;
+		n = sip_read(&m, c->in + at, c->in_n - at);
+		if (!n)
+			return at;
+		take(c, &m);
+		if (c->gone)
+			return 0;
+		at += n;
+	}
+}
+
 bool sip_has(struct sip_span s, const char *what)
 {
 	return s.n && memmem(s.p, (size_t)s.n, what, strlen(what));

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct load_conn;
+
 enum { SIP_LINES = 16 };
 
 struct sip_span {
@@ -29,6 +31,9 @@ struct sip_message {
 
 /* How long it is; 0: not whole yet. What is not SIP ends the program. */
 size_t sip_read(struct sip_message *m, const char *p, size_t n);
+/* Give each whole message of what was received to `take`: how much that was. */
+size_t sip_take(struct load_conn *c, void (*take)(struct load_conn *c,
+						  const struct sip_message *m));
 bool sip_has(struct sip_span s, const char *what);
 /* The value of a tag, or empty. */
 struct sip_span sip_tag_of(struct sip_span v);

@@ -219,21 +219,8 @@ static void take(struct load_conn *c, const struct sip_message *m)
 
 static size_t on_data(struct load_conn *c)
 {
-	size_t at = 0, n;
-	struct sip_message m;
-
 	edge.cipher = SSL_get_cipher((const SSL *)c->ssl);
-	for (;;) {
-		while (at < c->in_n && strchr("\r\n", c->in[at]))
-			at++;
-		n = sip_read(&m, c->in + at, c->in_n - at);
-		if (!n)
-			return at;
-		take(c, &m);
-		if (c->gone)
-			return 0;
-		at += n;
-	}
+	return sip_take(c, take);
 }
 
 static void accepted(struct load_conn *c)
