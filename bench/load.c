@@ -177,7 +177,7 @@ static void pump_out(struct load_conn *c)
 
 void load_write(struct load_conn *c, const char *p, size_t n)
 {
-	if (c->gone)
+	if (c->gone || !n)
 		return;
 	if (c->out_at > SLOW) {
 		memmove(c->out, c->out + c->out_at, c->out_n - c->out_at);
