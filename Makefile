@@ -44,7 +44,7 @@ TEST_SRCS := $(filter-out test/fake_%.c test/lua_%.c,$(wildcard test/*.c))
 FUZZ_SRCS := $(wildcard fuzz/fuzz_*.c)
 FUZZERS := $(FUZZ_SRCS:%.c=$(BUILD)/%)
 # Partners and drivers of benchmarks, of chaos and of the wire specs at scale: programs, and what they share.
-LOADS := $(patsubst %,$(BUILD)/bench/%_load,edge xmpp im talk publish bare channel chaos_edge chaos_xmpp chaos_wire)
+LOADS := $(patsubst %,$(BUILD)/bench/%_load,edge xmpp im worker_edge publish bare channel chaos_edge chaos_xmpp chaos_wire)
 BENCH_SRCS := $(filter-out bench/bench.c bench/%load.c bench/%talk.c bench/%state.c,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(foreach d,plugin sipbridge test fuzz bench,$(d)/*.c $(d)/*.h))
 LUA_FILES := $(wildcard lua/*.lua lua/*/*.lua spec/*.lua spec/*/*.lua bench/*.lua bench/*/*.lua conf.d/*.lua fuzz/*.lua)
@@ -199,7 +199,7 @@ $(BUILD)/fuzz/fuzz_import $(BUILD)/fuzz/fuzz_managed: $(call obj,fuzz/lua_host.c
 $(BUILD)/bench/edge_load: $(call obj,bench/sip_load.c bench/edge_talk.c bench/edge_state.c bench/talk.c)
 $(BUILD)/bench/xmpp_load: $(call obj,bench/stream_load.c bench/xml_load.c bench/xmpp_talk.c bench/talk.c)
 $(BUILD)/bench/im_load: $(call obj,bench/stream_load.c bench/xml_load.c bench/sip_load.c bench/im_sip_load.c)
-$(BUILD)/bench/talk_load $(BUILD)/bench/publish_load: $(BUILD)/obj/bench/sip_load.o
+$(BUILD)/bench/worker_edge_load $(BUILD)/bench/publish_load: $(BUILD)/obj/bench/sip_load.o
 $(BUILD)/bench/chaos_edge_load: $(call obj,bench/sip_load.c bench/chaos_load.c)
 $(BUILD)/bench/chaos_xmpp_load: $(call obj,bench/xml_load.c bench/chaos_load.c)
 $(BUILD)/bench/channel_load: $(SB_LIB) $(LG_LIB)

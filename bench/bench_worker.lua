@@ -1,8 +1,8 @@
 -- bench_worker.lua: what a message costs our worker, beside a bare nta program that says the same SIP.
 -- SPDX-License-Identifier: MIT
 --
--- Both talk to the same Access Edge (bench/talk_load) over the same mutual TLS, in rounds that take turns. The worker
--- is driven through its channel by bench/channel_load: no Prosody takes part. Processor time is the kernel's, of that
+-- Both talk to the same Access Edge (bench/worker_edge_load) over the same mutual TLS, in rounds that take turns. The
+-- worker is driven through its channel by bench/channel_load: no Prosody takes part. Processor time is the kernel's, of that
 -- one process, while so many messages pass; conversations were opened before. Details: docs/performance.md.
 -- ROUNDS, MESSAGES: other numbers than the usual ones; PROFILE=way keeps to one program, for perf.
 
@@ -25,7 +25,7 @@ local function start_edge(loop, ca, dir)
 	local cert = ca:issue("edge", { names = { "sip.contoso.com" } });
 	local control = ports.free(address);
 	local edge = { replies = {}, buffer = "" };
-	edge.process = process.start(loop, { build.."/bench/talk_load", ("control=%s:%d"):format(address, control),
+	edge.process = process.start(loop, { build.."/bench/worker_edge_load", ("control=%s:%d"):format(address, control),
 		"cert="..cert.cert, "key="..cert.key, "pairs=12", "listen="..address..":5061", "fqdn=sip.contoso.com",
 		"bridge_fqdn=xmpp.contoso.com", "dir="..dir }, { name = "edge" });
 	edge.process:wait_port(address, 5061, 5);
