@@ -54,6 +54,8 @@ struct sb_verdict sb_verdict_of(struct sb_sessions *s,
 		v.outcome = m->status == 202 ? SB_ACCEPTED : SB_DELIVERED;
 		return v;
 	}
+	if (m->repeated)
+		return local_response(503);
 	v.retry_after = m->retry_after;
 	v.token = SB_STR("refused-by-peer");
 	if (sb_diagnostics_read(m->diagnostics, &v.diag, &reason, s->text,

@@ -26,7 +26,7 @@ static void message_response(struct sb_sessions *s, struct sb_conv *c,
 	struct sb_verdict v = sb_verdict_of(s, m);
 	uint64_t id = msg->id;
 
-	if (dead(m) && !msg->resent && !s->closed) {
+	if (dead(m) && !m->repeated && !msg->resent && !s->closed) {
 		msg->resent = true;
 		sb_queue_push(c, msg, true);
 		return;

@@ -177,6 +177,25 @@ static void send_cancel(struct sb_client_txn *t)
 	e->sending--;
 }
 
+static const void *connection_of(nta_outgoing_t *orq)
+{
+	tport_t *tp = nta_outgoing_transport(orq);
+
+	if (tp)
+		tport_unref(tp);
+	return tp;
+}
+
+/*
+ * When a write to a connection fails (EPIPE), the stack sends all that waits
+ * for an answer on it once more, on a new one, also what the peer has read: the
+ * answer may be of someone who has not seen the first copy.
+ */
+static bool repeated(const struct sb_client_txn *t, nta_outgoing_t *orq)
+{
+	return t->sent_on && connection_of(orq) != t->sent_on;
+}
+
 static int on_response(struct sb_client_txn *t, nta_outgoing_t *orq,
 		       sip_t const *sip)
 {
@@ -210,6 +229,7 @@ static int on_response(struct sb_client_txn *t, nta_outgoing_t *orq,
 	else if (t->probe)
 		in = (struct sb_sip_in){.method = t->method, .status = status};
 	in.domain = sb_str_of(t->domain);
+	in.repeated = repeated(t, orq);
 	if (status >= 200)
 		finish(t, &in);
 	else if (!t->probe)
@@ -235,7 +255,9 @@ static void send_txn(struct sb_client_txn *t, uint64_t now_ms)
 	if (!t->orq) {
 		msg_destroy(msg);
 		defer(t, 500);
+		return;
 	}
+	t->sent_on = connection_of(t->orq);
 }
 
 void sb_client_pump(struct sb_edge *e, struct sb_peer *p, uint64_t now_ms)

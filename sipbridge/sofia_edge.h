@@ -28,6 +28,7 @@ struct sb_client_txn {
 	bool answered;	      /* INVITE: a 2xx was handed on */
 	bool cancelled;	      /* INVITE: nobody wants it any more */
 	bool cancel_sent;
+	const void *sent_on;  /* its connection; compared only, may be gone */
 	int early;	      /* status that came while sending; 0: none */
 	uint64_t until_ms;    /* then it is given up, or forgotten */
 	char *call_id;	      /* INVITE */

@@ -59,6 +59,9 @@ struct sb_sip_in {
 	struct sb_str phrase;
 	bool local;		 /* response of our own stack: time-out 408, no
 				    connection 503 */
+	bool repeated;		 /* response to what the stack has sent on two
+				    connections: what it says of one copy is
+				    not the fate of the other */
 	struct sb_str domain;	 /* SIP domain (struct sb_domain name) that the
 				    connection's Edge serves; From of a request
 				    was checked against it; of an answer it is

@@ -40,7 +40,7 @@
  * Keys of lync and reply: contact user (the pair) from to ruri from_tag to_tag
  * display epid call_id cseq domain target type body supported require subject
  * lang first endpoints message_id diagnostics phrase retry_after local
- * rr1 rr2 rr3. An INVITE and its 200 have an IM body unless told. Of
+ * repeated rr1 rr2 rr3. An INVITE and its 200 have an IM body unless told. Of
  * SUBSCRIBE and NOTIFY also: event state accept expires min_expires, and
  * pidf=open|closed|away|busy for a body; in=NAME is a SUBSCRIBE of either side.
  * Files named watch-* and sub-* are about the watch engine: what is not said

@@ -166,6 +166,7 @@ void scn_reply(struct scn *r)
 	fill_body(r, &in, invite && ok);
 	in.method_name = sb_str_of(k->it->what);
 	in.local = scn_flag(r, "local");
+	in.repeated = scn_flag(r, "repeated");
 	in.from.uri = sb_str_of(sim_get(k->it, "from"));
 	in.from.tag = sb_str_of(sim_get(k->it, "from_tag"));
 	in.to.uri = sb_str_of(sim_get(k->it, "to"));
