@@ -271,6 +271,11 @@ function Rig:start()
 	self:wait_flow(60);
 end
 
+-- Has receiver, a load partner's count now, got something since then? Or has the other one nothing left to send?
+local function flows(receiver, before, sender)
+	return receiver.seen > before.seen or sender.begun == sender.total;
+end
+
 --- Until messages get through, both ways.
 function Rig:wait_flow(seconds)
 	local e, x = self.edge:stats(), self.xmpp:stats();
@@ -282,7 +287,7 @@ function Rig:wait_flow(seconds)
 		if self.loop:now() > deadline then
 			error("waited in vain for messages both ways\n"..self:describe().."\n"..self.gateway.process.output:sub(-3000), 2);
 		end
-	until after_e.seen > e.seen and after_x.seen > x.seen and after_x.up == PARTNERS or self:all_sent();
+	until flows(after_e, e, after_x) and flows(after_x, x, after_e) and after_x.up == PARTNERS;
 end
 
 function Rig:all_sent()
