@@ -133,16 +133,26 @@ static uint8_t token_of(struct chaos_head *h, const char *token)
 	return (uint8_t)i;
 }
 
-/* Room in the conversation's window? */
+static bool waits(const struct chaos_sent *s)
+{
+	return !s->fates && !s->gone;
+}
+
+/* Room in the conversation's window? One message without an outcome, as a lost
+ * receipt leaves it, does not hold up those behind it. */
 static bool may(struct chaos *c, uint32_t conv)
 {
 	struct chaos_sent *s = c->sent + (size_t)conv * c->head->each;
+	uint32_t open = 0;
 
-	while (c->base[conv] < c->next[conv] &&
-	       (s[c->base[conv]].fates || s[c->base[conv]].gone))
+	while (c->base[conv] < c->next[conv] && !waits(&s[c->base[conv]]))
 		c->base[conv]++;
-	return c->next[conv] < c->head->each &&
-	       c->next[conv] - c->base[conv] < CHAOS_WINDOW;
+	if (c->next[conv] == c->head->each ||
+	    c->next[conv] - c->base[conv] >= CHAOS_SPAN)
+		return false;
+	for (uint32_t n = c->base[conv]; n < c->next[conv]; n++)
+		open += waits(&s[n]);
+	return open < CHAOS_WINDOW;
 }
 
 bool chaos_take(struct chaos *c, const struct load *l,

@@ -17,7 +17,8 @@ enum {
 	CHAOS_TOKENS = 64,
 	CHAOS_TOKEN = 32,
 	CHAOS_LINES = 16384,
-	CHAOS_WINDOW = 16 /* of a conversation without an outcome */
+	CHAOS_WINDOW = 16, /* of a conversation without an outcome */
+	CHAOS_SPAN = 256   /* from the oldest of them to the newest */
 };
 
 enum { CHAOS_IN = 1, CHAOS_OUT = 2 };

@@ -23,7 +23,7 @@ enum {
 	PING_MS = 5000,	     /* nothing heard, something unanswered: a ping */
 	SILENCE_MS = 12000,  /* still nothing: dead */
 	GRACE_MS = 2000,     /* for outcomes after the end of a stream */
-	WAIT_MS = 45000	     /* for an outcome on a stream that stands */
+	WAIT_MS = 15000	     /* for an outcome on a stream that stands */
 };
 
 /* A stream, by what is waited for. */
