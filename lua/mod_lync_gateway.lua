@@ -325,7 +325,7 @@ end
 
 function module.add_host(module) -- luacheck: ignore 431/module
 	local h = context.new(module, {
-		core = core; pool = pool; errors = errors; prosody = prosody; now = timestamp; timer = timer;
+		core = core; pool = pool; errors = errors; prosody = prosody; now = timestamp; time = os.time; timer = timer;
 		timed = timed; over = turns.over; tls_version = compat.tls_version;
 		load = function (host) return options.load(core, host, get_raw(host)); end; report = options.report;
 	});

@@ -13,7 +13,6 @@
  * which nobody changes meanwhile.
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include "lua_carry.h"
 #include "lua_roster.h"
@@ -30,7 +29,7 @@ struct letter {
 };
 
 enum { ORDER_SETTINGS = 2, ORDER_ROSTER, ORDER_ORIGIN, ORDER_STANZA, ORDER_HOST,
-       ORDER_OURS, ORDER_NOW };
+       ORDER_OURS, ORDER_NOW, ORDER_TIME };
 
 /* ----------------------------------------------------------------- Lua -- */
 
@@ -176,7 +175,7 @@ static bool read_children(struct letter *m, lua_State *L)
 
 static bool read_stanza(struct letter *m, lua_State *L)
 {
-	int t = ORDER_NOW + 1;
+	int t = ORDER_TIME + 1;
 	bool ok;
 
 	*m = (struct letter){.has_body = false};
@@ -187,7 +186,7 @@ static bool read_stanza(struct letter *m, lua_State *L)
 	     text_of(&m->lang, L, t, KEY_LANG) && m->from.n && m->to.n &&
 	     (!m->id.p || m->id.n) &&
 	     (!m->type.p || is(m->type, "chat") || is(m->type, "normal"));
-	lua_settop(L, ORDER_NOW);
+	lua_settop(L, ORDER_TIME);
 	return ok && read_children(m, L);
 }
 
@@ -252,7 +251,7 @@ static bool may(struct lg_decision *d, lua_State *L, const struct letter *m,
 	       lg_stanza_may(s, &stanza) == LG_OK &&
 	       lg_may(d, s, &facts) == LG_OK && !d->reply_only &&
 	       lg_roster_may_address(r, s, m->from, user,
-				     (uint64_t)time(NULL)) == LG_OK;
+				     lg_lua_roster_now(L, ORDER_TIME)) == LG_OK;
 }
 
 /* ------------------------------------------------------------- carrying -- */
@@ -329,8 +328,8 @@ static bool carry(struct lg_lua_carrier *c, lua_State *L, struct letter *m,
 	return may(&d, L, m, &contact, *user) && send(c, L, m, &d, *user);
 }
 
-/* (bridge, settings, roster, origin, stanza, host, ours, now) -> nil: not
- * taken | true | the conversation's key, whether the contact shows a state */
+/* (bridge, settings, roster, origin, stanza, host, ours, now, time) ->
+ * nil: not taken | true | the conversation's key, whether the contact shows a state */
 static int l_carry(lua_State *L)
 {
 	struct lg_lua_carrier *c = lg_lua_to_carrier(L);
@@ -342,7 +341,8 @@ static int l_carry(lua_State *L)
 	luaL_checktype(L, ORDER_HOST, LUA_TSTRING);
 	luaL_checktype(L, ORDER_OURS, LUA_TTABLE);
 	luaL_checknumber(L, ORDER_NOW);
-	lua_settop(L, ORDER_NOW);
+	lg_lua_roster_now(L, ORDER_TIME);
+	lua_settop(L, ORDER_TIME);
 	luaL_checkstack(L, 12, NULL);
 	if (!carry(c, L, &m, &user, &who)) {
 		lua_pushnil(L);

@@ -13,7 +13,8 @@ local function new(module, env)
 	local host, pool, hosts = module.host, env.pool, env.prosody.hosts;
 	local h = {
 		host = host; module = module; core = env.core; pool = pool; errors = env.errors; problems = {};
-		now = env.now; timer = env.timer; timed = env.timed; over = env.over; state = pool:state(host, random_bytes(32));
+		now = env.now; time = env.time; timer = env.timer; timed = env.timed; over = env.over;
+		state = pool:state(host, random_bytes(32));
 	};
 
 	function h.log(level, ...) module:log(level, ...); end

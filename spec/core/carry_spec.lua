@@ -10,7 +10,7 @@ local WORKER = os.getenv("LG_BUILD").."/test/fake-worker";
 local PATIENCE = 20; -- seconds
 local ROMEO, JULIET = "romeo@fabrikam.com/orchard", "juliet@contoso.com";
 local CHATSTATES, RECEIPTS = "http://jabber.org/protocol/chatstates", "urn:xmpp:receipts";
-local NOW = 1234.5;
+local NOW, TIME = 1234.5, os.time();
 
 local OPTIONS = {
 	lync_access_edge = "sip.contoso.com"; lync_access_edge_address = "127.0.0.1"; lync_bridge_fqdn = "xmpp.contoso.com";
@@ -54,7 +54,7 @@ describe("bridge:carry", function ()
 	end
 
 	local function carry(stanza)
-		return bridge:carry(settings, roster, origin, stanza, "contoso.com", ours, NOW);
+		return bridge:carry(settings, roster, origin, stanza, "contoso.com", ours, NOW, TIME);
 	end
 
 	-- All that bridge:next returns, until something comes.

@@ -330,7 +330,7 @@ end
 function support.host(world, name, settings)
 	local h = {
 		host = name; module = support.module(); core = world.core; pool = world.pool; errors = support.lib("errors");
-		now = world.clock.now; timer = world.clock.timer;
+		now = world.clock.now; time = os.time; timer = world.clock.timer;
 		over = world.over; timed = world.timed; state = world.pool:state(name, "secret of "..name);
 		settings = settings or support.settings(name); problems = {}; sent = {}; streams = {}; bounced = {};
 		metrics = support.metrics(); log = world.log; locals = {}; connections = {}; outgoing = {};
