@@ -133,7 +133,7 @@ end
 function Run:trouble()
 	local lines = {};
 	for line in self.rig.gateway.process.output:sub(self.log_at):gmatch("[^\n]+") do
-		if line:find("\twarn\t", 1, true) or line:find("\terror\t", 1, true) then lines[#lines + 1] = line; end
+		if line:find("^%S+%s+warn\t") or line:find("^%S+%s+error\t") then lines[#lines + 1] = line; end
 	end
 	return lines;
 end
