@@ -2,9 +2,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Both talk to the same Access Edge (bench/worker_edge_load) over the same mutual TLS, in rounds that take turns. The
--- worker is driven through its channel by bench/channel_load: no Prosody takes part. Processor time is the
--- kernel's, of that
--- one process, while so many messages pass; conversations were opened before. Details: docs/performance.md.
+-- worker is driven through its channel by bench/channel_load: no Prosody takes part. Processor time is the kernel's, of
+-- that one process, while so many messages pass; conversations were opened before. Details: docs/performance.md.
 -- ROUNDS, MESSAGES: other numbers than the usual ones; PROFILE=way keeps to one program, for perf.
 
 local Loop = require "spec.support.loop";
