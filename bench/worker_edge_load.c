@@ -1,5 +1,6 @@
 /*
- * worker_edge_load.c: an Access Edge whose Lync users talk; for bench_worker.lua.
+ * worker_edge_load.c: an Access Edge whose Lync users talk; for
+ * bench_worker.lua.
  * SPDX-License-Identifier: MIT
  *
  * Answers what a bridge says (INVITE, MESSAGE, BYE, OPTIONS) at once with 200.
