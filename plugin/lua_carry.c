@@ -329,7 +329,8 @@ static bool carry(struct lg_lua_carrier *c, lua_State *L, struct letter *m,
 }
 
 /* (bridge, settings, roster, origin, stanza, host, ours, now, time) ->
- * nil: not taken | true | the conversation's key, whether the contact shows a state */
+ * nil: not taken | true | the conversation's key, whether the contact shows a
+ * state */
 static int l_carry(lua_State *L)
 {
 	struct lg_lua_carrier *c = lg_lua_to_carrier(L);
