@@ -34,7 +34,7 @@ describe("bridge:carry", function ()
 	before_each(function ()
 		settings = core.settings("contoso.com", OPTIONS);
 		assert.is_true(settings.usable);
-		roster = core.roster(nil, os.time());
+		roster = core.roster(nil, TIME);
 		origin = { type = "s2sin"; lync_authed = { ["contoso.com"] = {
 			["fabrikam.com"] = "sasl-tls"; ["other.example"] = "sasl-tls"; ["public.example"] = "sasl-tls";
 			["stranger.example"] = "sasl-tls";
@@ -188,7 +188,7 @@ describe("bridge:carry", function ()
 
 	it("leaves to the long way what a partner in quarantine sends", function ()
 		open("hold");
-		for _ = 1, 50 do roster:outcome(settings, ROMEO, 404, os.time()); end
+		for _ = 1, 50 do roster:outcome(settings, ROMEO, 404, TIME); end
 		left_alone(message());
 	end);
 
