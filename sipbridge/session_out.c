@@ -124,6 +124,17 @@ void sb_contact_leaves(struct sb_sessions *s, const struct sb_request *r)
 }
 
 /* Take the next message out of the queue and send it in d. */
+/* Why the carrier has taken nothing. */
+static struct sb_verdict not_sent(int err)
+{
+	if (err == SB_EFULL)
+		return sb_verdict_local(503, "queue-full",
+			"Too many requests wait for the Access Edge; nothing "
+			"was sent");
+	return sb_verdict_local(503, "no-connection",
+		"The Access Edge could not be reached; nothing was sent");
+}
+
 static void send_next(struct sb_sessions *s, struct sb_conv *c,
 		      struct sb_dialog *d)
 {
@@ -138,17 +149,17 @@ static void send_next(struct sb_sessions *s, struct sb_conv *c,
 	struct sb_str subject = {m->data + m->text_n, m->subject_n};
 	struct sb_str lang = {m->data + m->text_n + m->subject_n, m->lang_n};
 	struct sb_verdict v;
+	int err;
 
 	if (subject.n)
 		o.extra[o.extra_n++] = (struct sb_header){"Subject", subject};
 	if (lang.n)
 		o.extra[o.extra_n++] =
 			(struct sb_header){"Content-Language", lang};
-	if (sb_send_in_dialog(s, d, text ? SB_C_MESSAGE : SB_C_INFO, &o,
-			      &c->out)) {
-		v = sb_verdict_local(503, "no-connection",
-			"The Access Edge could not be reached; nothing was "
-			"sent");
+	err = sb_send_in_dialog(s, d, text ? SB_C_MESSAGE : SB_C_INFO, &o,
+				&c->out);
+	if (err) {
+		v = not_sent(err);
 		sb_msg_end(s, c, m, &v);
 		return;
 	}
@@ -175,6 +186,7 @@ static bool step(struct sb_sessions *s, struct sb_conv *c)
 {
 	struct sb_dialog *d = sb_dialog_in(c, SB_D_UP);
 	struct sb_verdict v;
+	int err;
 
 	if (c->out)
 		return false;
@@ -192,10 +204,10 @@ static bool step(struct sb_sessions *s, struct sb_conv *c)
 		return false;
 	if (c->head->kind == SB_MSG_IMDN || c->head->reply_only)
 		return false; /* its dialog is ANSWERED: until the ACK */
-	if (!sb_invite(s, c, false))
+	err = sb_invite(s, c, false);
+	if (!err)
 		return false;
-	v = sb_verdict_local(503, "no-connection",
-		"The Access Edge could not be reached; nothing was sent");
+	v = not_sent(err);
 	sb_queue_fail(s, c, &v);
 	return true;
 }

@@ -26,7 +26,8 @@
  *   cancel NAME                CANCEL for INVITE NAME
  *   wait 5s|100ms|15m|1h       time passes
  *   shutdown
- *   refuse N                   the carrier refuses the next N requests
+ *   refuse N [full]            the carrier refuses the next N requests: it
+ *                              cannot be reached, or too many wait
  *   > METHOD NAME ...          the engine sent a request, which gets NAME
  *   > ACK - ...                it sent an ACK
  *   > CANCEL NAME              it cancelled its request NAME
@@ -239,6 +240,7 @@ static void do_shutdown(struct scn *r)
 static void do_refuse(struct scn *r)
 {
 	r->m->refuse_next = atoi(r->word[1]);
+	r->m->refuse_with = r->n > 2 ? SB_EFULL : SB_EDOWN;
 }
 
 static void do_forget(struct scn *r)

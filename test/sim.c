@@ -141,7 +141,7 @@ static int on_request(void *arg, uint64_t cookie, const struct sb_sip_out *o)
 
 	if (o->method != SB_M_ACK && m->refuse_next > 0) {
 		m->refuse_next--;
-		return SB_EDOWN;
+		return m->refuse_with;
 	}
 	push(m, request_item(cookie, o));
 	if (o->method == SB_M_ACK) {
@@ -321,6 +321,7 @@ struct sim *sim_new(uint64_t seed)
 	m->rng = seed * 2 + 1;
 	m->now = 1000000;
 	m->tail = &m->head;
+	m->refuse_with = SB_EDOWN;
 	m->wire = (struct sb_wire){
 		.accept_pager_message = true,
 		.imdn_method = SB_STR("INFO"),

@@ -117,6 +117,7 @@ struct sim {
 	size_t typing_n;
 	uint64_t txn;	 /* last used */
 	int refuse_next; /* ops->request fails so many times */
+	int refuse_with; /* and with this error */
 	char bad[512];	 /* first thing that must not be, or empty */
 };
 
