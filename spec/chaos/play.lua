@@ -33,7 +33,7 @@ local function faults(rig, options, say)
 		count = count + 1;
 		local over;
 		if options.events then over = count >= math.min(options.events, #kinds);
-		elseif options.messages then over = rig:all_sent();
+		elseif options.messages then over = rig:begun() >= options.messages;
 		else over = rig.loop:now() - began >= (options.seconds or 600); end
 	until over;
 	return count, rig.loop:now() - began;
@@ -61,8 +61,8 @@ end
 return function (options, say)
 	options.seed = options.seed or os.time() % 1000000;
 	local convs, rate = options.convs or CONVS, options.rate or 500;
-	-- with time as the limit there must be enough of them; peace has its own share
-	local most = options.messages and options.messages // 2 or rate * ((options.seconds or 120) + 600);
+	-- there must be enough of them for peace, too, and where time is the limit
+	local most = options.messages and options.messages // 2 + rate * 600 or rate * ((options.seconds or 120) + 600);
 	local each = math.ceil(most / convs);
 	say(("SEED=%d, %d conversations each way, up to %d messages each, %d messages a second each way")
 		:format(options.seed, convs, each, rate));
