@@ -89,12 +89,12 @@ end
 -- Only what the merging stands on; what the values mean is the core's to judge.
 local function check_host(entry)
 	if not format.is_node(entry.value) then
-		return bad(entry, ("%q: not a host with its options; write [%q] = { lync_partners = { … } }"):format(entry.key,
-			entry.key));
+		local name = format.quoted(entry.key);
+		return bad(entry, ("%s: not a host with its options; write [%s] = { lync_partners = { … } }"):format(name, name));
 	end
 	for _, option in ipairs(entry.value.entries) do
 		if option.key == nil or not is_section(option.key) then
-			return bad(option, ("%s: not an option of this file; known are %s"):format(option.key and ("%q"):format(option.key)
+			return bad(option, ("%s: not an option of this file; known are %s"):format(option.key and format.quoted(option.key)
 				or "no name", table.concat(sections, ", ")));
 		elseif not format.is_node(option.value) then
 			return bad(option, option.key..": not a table; write "..option.key.." = { … }");

@@ -5,16 +5,11 @@ local parse = module:require "managed_parse";
 
 local format = { parse = parse.text; is_node = parse.is_node; new_node = parse.new_node; secrets = parse.secrets };
 
+format.quoted = parse.quoted;
 format.SETTINGS = "lync_gateway_settings";
 
+local quoted = parse.quoted;
 local COLUMNS = 100; -- a list that is longer has a line for each item
-
-local function quoted(text)
-	return '"'..text:gsub('[%c"\\\127]', function (c)
-		if c == '"' or c == "\\" then return "\\"..c; end
-		return c == "\n" and "\\n" or ("\\%03d"):format(c:byte());
-	end)..'"';
-end
 
 local function scalar(value)
 	if type(value) == "string" then

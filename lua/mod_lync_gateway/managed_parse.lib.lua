@@ -27,6 +27,14 @@ function parse.is_node(value)
 	return type(value) == "table" and value.entries ~= nil;
 end
 
+-- A text as Lua writes it, in one line.
+function parse.quoted(text)
+	return '"'..text:gsub('[%c"\\\127]', function (c)
+		if c == '"' or c == "\\" then return "\\"..c; end
+		return c == "\n" and "\\n" or ("\\%03d"):format(c:byte());
+	end)..'"';
+end
+
 function parse.new_node()
 	return { entries = {}; tail = {} };
 end
@@ -128,7 +136,7 @@ local words = { ["true"] = true; ["false"] = false };
 local function here(p)
 	if p.secret then return "something else"; end
 	local word = p.text:match("^[%w_.]+", p.pos) or p.text:sub(p.pos, p.pos);
-	return word == "" and "the end of the file" or ("%q"):format(word);
+	return word == "" and "the end of the file" or parse.quoted(word);
 end
 
 local function read_scalar(p)
@@ -193,7 +201,8 @@ end
 local function check_twice(p, seen, entry)
 	if entry.key == nil then return; end
 	if seen[entry.key] then
-		fail(p, ("%q stands in line %d already; remove one of them"):format(entry.key, seen[entry.key]), entry.line);
+		fail(p, ("%s stands in line %d already; remove one of them"):format(parse.quoted(entry.key), seen[entry.key]),
+			entry.line);
 	end
 	seen[entry.key] = entry.line;
 end
@@ -242,6 +251,7 @@ end
 
 -- text -> doc | nil, message, line
 function parse.text(text)
+	text = text:gsub("\r\n?", "\n"); -- ends a line for Lua, too
 	local p = setmetatable({ text = text; pos = 1; line = 1; comments = {} }, parser);
 	local ok, result = pcall(read_doc, p);
 	if ok then

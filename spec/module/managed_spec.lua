@@ -66,6 +66,8 @@ describe("the managed file's text", function ()
 		["return { a = 1"] = "line 1: ; or } expected, found the end of the file";
 		["return { a = 1 } x"] = 'line 1: the end of the file expected, found "x"';
 		["return { [1] = 1 }"] = "line 1: a key in brackets is to be a name in quotes";
+		["return {\na = \"x\ry\" }"] = "line 2: a string without its closing quote";
+		["return { -- x\r\nb = 1 -- y\rz }"] = 'line 3: ; or } expected, found "z"';
 		["return { --[[ x\n]] }"] = "line 1: a comment of several lines";
 		["return { a = \"\\q\" }"] = "line 1: a \\ in a string that means nothing";
 		["return { a = 1e400 }"] = 'line 1: "1e400" is not a value';
@@ -148,6 +150,7 @@ describe("the managed file", function ()
 		["return { { } }"] = "line 1: a host without a name";
 		["return { [\"contoso.com\"] = 5 }"] = 'line 1: "contoso.com": not a host with its options';
 		["return { x = {\nlync_partner = {} } }"] = 'line 2: "lync_partner": not an option of this file; known are lync_partners';
+		["return { x = { ['a\\nb'] = {} } }"] = 'line 1: "a\\nb": not an option of this file; known are lync_partners';
 		["return { x = { lync_partners = 5 } }"] = "line 1: lync_partners: not a table";
 		["return { x = { lync_partners = {\n{} } } }"] = "line 2: an entry of lync_partners without a name";
 	} do
