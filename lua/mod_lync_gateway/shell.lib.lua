@@ -217,7 +217,8 @@ function shell.commands(pool, collect, reload)
 		done();
 	end
 
-	-- What a command returns that calls done(text), now or later.
+	-- What a command returns that calls done(text), now or later. The server hands a promise's function out a turn later:
+	-- done() may come first.
 	local function finished(start)
 		local text, resolve;
 		start(function (result)
@@ -225,7 +226,10 @@ function shell.commands(pool, collect, reload)
 			if resolve then resolve(result); end
 		end);
 		if text then return true, text; end
-		return promise.new(function (resolve_later) resolve = resolve_later; end);
+		return promise.new(function (resolve_later)
+			if text then return resolve_later(text); end
+			resolve = resolve_later;
+		end);
 	end
 
 	function commands.status(self, host)

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local support = require "spec.support.module";
+local promise = require "util.promise";
 local st = require "util.stanza";
 
 local romeo, juliet = "romeo@fabrikam.com", "juliet@contoso.com";
@@ -113,6 +114,19 @@ describe("subscriptions", function ()
 			assert.equal("204 subscription(s)", result);
 			assert.equal(205, #printed);
 			assert.is_true(steps >= 3);
+		end);
+
+		it("tells the result that comes before the server takes up the promise", function ()
+			for i = 1, 60 do
+				arrives("subscribe", ("c%d@other.com"):format(i));
+			end
+			world.long = 1;
+			promise.set_nexttick(function (f) world.clock.timer(0.001, f); end); -- a timer, as in util.startup
+			finally(function () promise.set_nexttick(function (f) f(); end); end);
+			local result;
+			lync("subscriptions"):next(function (text) result = text; end);
+			world.clock.advance(1);
+			assert.equal("64 subscription(s)", result);
 		end);
 
 		it("goes on when a host is taken away meanwhile", function ()
