@@ -97,6 +97,8 @@ int lg_roster_load(struct lg_roster *r, struct sb_str contact,
 	p->out = read.out;
 	p->listed = read.listed;
 	p->asked = read.asked;
+	if (p->out == LG_OUT_ASKED)
+		p->flags |= LG_F_LOST;
 	/* It may have been shown as available before we were there. */
 	if (p->in == LG_IN_ACTIVE)
 		p->flags |= LG_F_SHOWN | LG_F_STALE;

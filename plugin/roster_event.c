@@ -145,8 +145,8 @@ static void state(struct lg_roster *r, const struct lg_settings *s,
 
 /* -------------------------------------- Lync's subscriptions to contacts -- */
 
-/* Once a day at most; after a denial only if the user adds the contact
- * again. */
+/* Once a day at most, unless the question may have been lost; after a denial
+ * only if the user adds the contact again. */
 static void ask(struct lg_roster *r, struct lg_pair *p, bool added,
 		uint64_t now)
 {
@@ -155,8 +155,10 @@ static void ask(struct lg_roster *r, struct lg_pair *p, bool added,
 	if (p->out == LG_OUT_GRANTED || (p->out == LG_OUT_DENIED && !added))
 		return;
 	/* A day that lies far ahead was a wrong clock's. */
-	if (p->asked == day || p->asked == day + 1)
+	if ((p->asked == day || p->asked == day + 1) &&
+	    (p->out != LG_OUT_ASKED || !lg_pair_has(p, LG_F_LOST)))
 		return;
+	lg_pair_clear(r, p, LG_F_LOST);
 	p->out = LG_OUT_ASKED;
 	p->asked = day;
 	lg_pair_todo(r, p, LG_T_SUBSCRIBE);

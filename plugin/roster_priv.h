@@ -69,6 +69,7 @@ enum lg_flag {
 				   which may be "unavailable" */
 	LG_F_TOLD_NOTES = 1 << 11, /* Lync was told the contact's note */
 	LG_F_QUEUED = 1 << 12,
+	LG_F_LOST = 1 << 13, /* our question to the contact may be lost */
 };
 
 /* In the order in which they are done. */

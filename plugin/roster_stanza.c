@@ -145,6 +145,8 @@ static void bounced(struct lg_roster *r, const struct lg_stanza *st,
 	if (lg_slot_drop(r, p, SB_NOSTR))
 		lg_pair_todo(r, p, LG_T_TELL);
 	lg_pair_clear(r, p, LG_F_HEARD);
+	if (p->out == LG_OUT_ASKED && !(p->todo & LG_T_SUBSCRIBE))
+		lg_pair_set(r, p, LG_F_LOST);
 	if (st->wait)
 		lg_pair_seen(r, p);
 }

@@ -225,12 +225,15 @@ static void check_all(struct walk *w)
 static void stanza(struct walk *w)
 {
 	static const char *const shows[] = {"", "chat", "away", "xa", "dnd"};
+	enum lg_stanza_kind kind = (enum lg_stanza_kind)roll(w, 8);
 	char full[64];
 
+	if (kind == LG_P_ERROR) /* a question may have come back */
+		w->m[w->contact * USERS + w->user].prompted = 0;
 	snprintf(full, sizeof(full), "%s/r%u", contacts[w->contact],
 		 roll(w, 3));
 	ros_feed(&w->g, &(struct lg_stanza){
-				.kind = (enum lg_stanza_kind)roll(w, 8),
+				.kind = kind,
 				.contact = sb_str_of(full),
 				.user = sb_str_of(users[w->user]),
 				.show = sb_str_of(shows[roll(w, 5)]),
@@ -348,6 +351,7 @@ static void restart(struct walk *w)
 	for (size_t i = 0; i < PAIRS; i++) {
 		w->m[i].watched = false;
 		w->m[i].subscribed = false;
+		w->m[i].prompted = 0; /* unless it was answered */
 		if (w->m[i].saved[0])
 			CHECK_INT(lg_roster_load(
 					  w->g.r,

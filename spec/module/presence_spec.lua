@@ -194,6 +194,13 @@ describe("presence", function ()
 			assert.same(out("subscribe"), event("subscribe", { id = 9 })[3]);
 		end);
 
+		it("again: the contact is asked again when it could not be reached", function ()
+			event("subscribe", { id = 7; added = true });
+			assert.same({}, arrives("error"));
+			assert.same(out("subscribe"), event("subscribe", { id = 8; added = true })[3]);
+			assert.is_nil(event("subscribe", { id = 9; added = true })[3]);
+		end);
+
 		it("and is told nothing when the contact declines", function ()
 			event("subscribe", { id = 7; added = true });
 			assert.same({}, arrives("unsubscribed"));
