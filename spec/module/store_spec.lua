@@ -269,11 +269,14 @@ describe("store", function ()
 			assert.equal(2, #bridge:called("watch"));
 			assert.equal(1, logged("info read subscriptions: done (pairs=3 bad=0)"));
 			assert.is_true(h.presence.listed(ROMEO, "juliet@contoso.com"));
-			world.events({ type = "subscribe"; id = 7; added = true; contact = ROMEO; user = "tybalt@contoso.com"; status = 0 });
-			assert.same({}, h.sent);
+			for id = 7, 8 do -- what was asked before may be lost: once more
+				world.events({ type = "subscribe"; id = id; added = true; contact = ROMEO; user = "tybalt@contoso.com"; status = 0 });
+				assert.equal("subscribe", h.sent[1].attr.type);
+				assert.equal(1, #h.sent);
+			end
 			world.clock.advance(61);
-			assert.equal("unavailable", h.sent[1].attr.type); -- no word of Lync: juliet was shown once
-			assert.equal(1, #h.sent);
+			assert.equal("unavailable", h.sent[2].attr.type); -- no word of Lync: juliet was shown once
+			assert.equal(2, #h.sent);
 		end);
 
 		it("is silent when there is nothing", function ()
