@@ -118,7 +118,7 @@ local function read_string(p)
 	local quote = p.text:sub(p.pos, p.pos);
 	local pos = p.pos + 1;
 	while true do
-		local found = p.text:match('^[^"\'\\\n]*()', pos);
+		local found = p.text:match('^[^"\'\\\n]*()', pos) or pos; -- nil: the file ends with a backslash
 		local c = p.text:sub(found, found);
 		if c == "" or c == "\n" then
 			fail(p, "a string without its closing quote");

@@ -68,6 +68,7 @@ describe("the managed file's text", function ()
 		["return { [1] = 1 }"] = "line 1: a key in brackets is to be a name in quotes";
 		["return {\na = \"x\ry\" }"] = "line 2: a string without its closing quote";
 		["return { -- x\r\nb = 1 -- y\rz }"] = 'line 3: ; or } expected, found "z"';
+		["return {\na = \"x\\"] = "line 2: a string without its closing quote";
 		["return { --[[ x\n]] }"] = "line 1: a comment of several lines";
 		["return { a = \"\\q\" }"] = "line 1: a \\ in a string that means nothing";
 		["return { a = 1e400 }"] = 'line 1: "1e400" is not a value';
