@@ -30,21 +30,9 @@ echo "pid $child" >&4
 	kill -KILL -- "-$child"
 } >/dev/null 2>&1 &
 reader=$!
-# wait tells of a stop, too, and of one that is no more what it told before; kill -0 takes another process of that number,
-# or one of the group, for it.
-is_there() {
-	local line
-	while read -r line; do
-		[[ $line == "PPid:"*[[:space:]]"$$" ]] && return 0
-	done 2>/dev/null <"/proc/$child/status"
-	return 1
-}
-status=150
-while ((status > 128)); do
-	wait -f "$child" 2>/dev/null
-	status=$?
-	is_there || break
-done
+set +m				# else wait tells of stops, too, and may never end after them
+wait "$child"
+status=$?
 echo "exit $status" >&4
 kill -KILL -- "-$child" 2>/dev/null	# children that it left behind
 kill -KILL -- "-$reader" 2>/dev/null
