@@ -9,6 +9,8 @@
 #include "sofia_message.h"
 #include "version.h"
 
+enum { HEADERS_ROOM = 3072 }; /* bytes: more go out in two pieces */
+
 /* A message being built: the first error sticks. */
 struct draft {
 	msg_t *msg;
@@ -185,13 +187,18 @@ static struct sb_str user_of(struct sb_str uri)
 }
 
 /* The body as text that is still to be written: then it stands behind the
- * headers in one buffer, and goes out in one TLS record with them. */
+ * headers in one buffer, which has room for both, and goes out in one TLS
+ * record with them. */
 static void put_body(struct draft *d, struct sb_str body)
 {
 	sip_payload_t *p;
 
 	if (d->err)
 		return;
+	if (!msg_buf_alloc(d->msg, (usize_t)(HEADERS_ROOM + body.n))) {
+		d->err = SB_ENOMEM;
+		return;
+	}
 	p = sip_payload_create(d->home, body.p, (isize_t)body.n);
 	if (p) {
 		p->pl_common->h_data = NULL;
