@@ -18,14 +18,6 @@ void lg_out_text(struct lg_out *o, const char *p, size_t n)
 	o->n += n;
 }
 
-void lg_out_char(struct lg_out *o, char c)
-{
-	if (o->full || o->n == o->cap)
-		o->full = true;
-	else
-		o->p[o->n++] = c;
-}
-
 void lg_out_hex(struct lg_out *o, char mark, char c, const char *digits)
 {
 	lg_out_char(o, mark);

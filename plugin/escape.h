@@ -20,7 +20,13 @@ struct lg_out {
 };
 
 void lg_out_text(struct lg_out *o, const char *p, size_t n);
-void lg_out_char(struct lg_out *o, char c);
+static inline void lg_out_char(struct lg_out *o, char c)
+{
+	if (o->full || o->n == o->cap)
+		o->full = true;
+	else
+		o->p[o->n++] = c;
+}
 
 /* mark and two of the sixteen digits */
 void lg_out_hex(struct lg_out *o, char mark, char c, const char *digits);

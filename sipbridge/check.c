@@ -100,6 +100,9 @@ bool sb_check_text(struct sb_str s, enum sb_text_class class)
 	if (class == SB_TXT_URI)
 		return s.n == 0 || uri(s);
 	for (size_t i = 0, len; i < s.n; i += len) {
+		len = 1;
+		if (s.p[i] >= ' ' && s.p[i] < 0x7f)
+			continue; /* most of them */
 		len = sb_check_char(s.p + i, s.n - i, class);
 		if (len == 0)
 			return false;

@@ -122,12 +122,11 @@ int sb_send(struct sb_bridge *b, const struct sb_request *r, uint64_t *id,
 	(void)now_ms;
 	if (outcome)
 		copy.id = b->next_id + 1;
-	err = sb_check_request(&copy);
-	if (err)
-		return err;
 	if (!b->ch || b->deaf ||
-	    (b->state != SB_CL_STARTED && b->state != SB_CL_READY))
-		return SB_EDOWN;
+	    (b->state != SB_CL_STARTED && b->state != SB_CL_READY)) {
+		err = sb_check_request(&copy);
+		return err ? err : SB_EDOWN;
+	}
 	if (outcome) {
 		err = sb_ids_add(&b->ids, copy.id);
 		if (err)

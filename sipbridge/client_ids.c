@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: MIT
  *
  * The ids are our own and ascend by one, so an id is its own hash: neighbours
- * do not collide before the table has wrapped.
+ * do not collide before the table has wrapped. Then they lie in long runs, but
+ * each in its own place: nothing has to be pulled back when one goes.
  */
 #include <stdlib.h>
 
@@ -11,13 +12,15 @@
 
 enum { CAP_FIRST = 64 };
 
-static void insert(uint64_t *slot, size_t cap, uint64_t id)
+/* Is it elsewhere than it belongs? */
+static bool insert(uint64_t *slot, size_t cap, uint64_t id)
 {
-	size_t i = (size_t)id & (cap - 1);
+	size_t home = (size_t)id & (cap - 1), i = home;
 
 	while (slot[i])
 		i = (i + 1) & (cap - 1);
 	slot[i] = id;
+	return i != home;
 }
 
 static int grow(struct sb_ids *s)
@@ -27,9 +30,10 @@ static int grow(struct sb_ids *s)
 
 	if (!slot)
 		return SB_ENOMEM;
+	s->strays = 0;
 	for (size_t i = 0; i < s->cap; i++) {
 		if (s->slot[i])
-			insert(slot, cap, s->slot[i]);
+			s->strays += insert(slot, cap, s->slot[i]);
 	}
 	free(s->slot);
 	s->slot = slot;
@@ -47,7 +51,7 @@ int sb_ids_add(struct sb_ids *s, uint64_t id)
 		if (r != SB_OK)
 			return r;
 	}
-	insert(s->slot, s->cap, id);
+	s->strays += insert(s->slot, s->cap, id);
 	s->n++;
 	return SB_OK;
 }
@@ -63,12 +67,14 @@ bool sb_ids_remove(struct sb_ids *s, uint64_t id)
 		if (!s->slot[i])
 			return false;
 	}
+	s->strays -= i != ((size_t)id & mask);
 	/* Pull back who would not be found over the hole. */
-	for (j = (i + 1) & mask; s->slot[j]; j = (j + 1) & mask) {
+	for (j = (i + 1) & mask; s->strays && s->slot[j]; j = (j + 1) & mask) {
 		size_t home = (size_t)s->slot[j] & mask;
 
 		if (((j - home) & mask) >= ((j - i) & mask)) {
 			s->slot[i] = s->slot[j];
+			s->strays -= i == home;
 			i = j;
 		}
 	}
@@ -95,12 +101,12 @@ size_t sb_ids_take_all(uint64_t **list, struct sb_ids *s)
 	if (n)
 		qsort(s->slot, n, sizeof(*s->slot), ascending);
 	*list = s->slot;
-	*s = (struct sb_ids){NULL, 0, 0};
+	*s = (struct sb_ids){.slot = NULL};
 	return n;
 }
 
 void sb_ids_fini(struct sb_ids *s)
 {
 	free(s->slot);
-	*s = (struct sb_ids){NULL, 0, 0};
+	*s = (struct sb_ids){.slot = NULL};
 }

@@ -17,6 +17,7 @@ struct sb_ids {
 	uint64_t *slot; /* 0: free */
 	size_t cap;	/* power of two, or 0 */
 	size_t n;
+	size_t strays; /* of n: not where they belong */
 };
 
 /* SB_OK, SB_EFULL, SB_ENOMEM. The id is not in the set yet. */
