@@ -222,6 +222,10 @@ void lg_lua_event(lua_State *L, const struct sb_event *ev)
 								 : "paused");
 		lua_setfield(L, -2, "typing");
 	}
+	if (ev->at_us) {
+		lua_pushnumber(L, (lua_Number)ev->at_us / 1e6);
+		lua_setfield(L, -2, "at");
+	}
 	if (ev->type == SB_EV_OUTCOME) {
 		lua_pushboolean(L, ev->local);
 		lua_setfield(L, -2, "local");

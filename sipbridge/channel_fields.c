@@ -158,6 +158,7 @@ static const struct sb_field event_rows[] = {
 	LINE(sb_event, token, SB_FIELD_MAX),
 	PEOPLE(reason),
 	NUM(sb_event, age_ms, U64, 0, 0),
+	NUM(sb_event, at_us, U64, 0, 0),
 	NUM(sb_event, idle_ms, U64, 0, 0),
 	NUM(sb_event, pending, U32, 0, UINT32_MAX),
 };

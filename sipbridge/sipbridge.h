@@ -276,6 +276,9 @@ struct sb_event {
 	struct sb_str token;	/* stable word: why (SB_TOKENS in docs) */
 	struct sb_str reason;	/* text for people */
 	uint64_t age_ms;	/* SESSION, WATCH_ROW: since opened */
+	uint64_t at_us;		/* OUTCOME, delivered: when that was known, on
+				   CLOCK_MONOTONIC; 0: just now. It may be told
+				   a few milliseconds later */
 	uint64_t idle_ms;	/* SESSION: since last used; WATCH_ROW: since
 				   the last NOTIFY */
 	uint32_t pending;	/* SESSION: messages queued; WATCH_ROW: seconds

@@ -20,6 +20,7 @@
 #include "config.h"
 #include "content.h"
 #include "edge.h"
+#include "outbox.h"
 #include "session.h"
 #include "sip_text.h"
 #include "version.h"
@@ -28,28 +29,18 @@
 #define CHANNEL_FD 3
 #define STACK_BYTES (32u << 20) /* Sofia parses list headers recursively */
 #define GOODBYE_MS 2000		/* for the answers to BYE */
+#define FULL_LOOK_MS 50		/* at whether Prosody has caught up */
 #define FRAMES_PER_WAKE 256	/* then SIP has its turn */
-
-/* Bytes of events that Prosody has not read. One that finds no room ends the
- * worker; so, the more there are, the less is done that makes others. */
-#define SLOW_BYTES (512u << 10)		    /* no new subscription of ours */
-#define BEHIND_BYTES (1u << 20)		    /* nor requests of Prosody's */
-#define BUSY_BYTES (SB_CHANNEL_OUT_MAX / 2) /* nor new ones of Lync */
-#define FULL_BYTES (SB_CHANNEL_OUT_MAX / 4 * 3) /* nor what is not owed */
-#define BUSY_LOG_MS 10000 /* between two lines about it */
-#define FULL_LOOK_MS 50
 
 struct worker {
 	struct sb_channel *channel;
+	struct sb_outbox out;
 	struct sb_edge *edge;
 	struct sb_sessions *sessions; /* NULL: no settings yet */
 	struct sb_watches *watches;   /* likewise */
 	struct sb_config *cfg;
 	uint64_t end_ms; /* 0: no end in sight */
 	bool more;	 /* frames were left for the next turn */
-	/* since it was told last */
-	unsigned int refused, dropped; /* requests of Lync; events */
-	uint64_t told_ms;
 	int status;
 };
 
@@ -59,44 +50,11 @@ static void end(struct worker *w, int status)
 	sb_edge_stop(w->edge);
 }
 
-static bool above(const struct worker *w, size_t bytes)
-{
-	return sb_channel_pending(w->channel) > bytes;
-}
-
-/* Nothing goes wrong without it. */
-static bool not_owed(const struct sb_event *ev)
-{
-	return ev->type == SB_EV_LOG || ev->type == SB_EV_REFUSED ||
-	       ev->type == SB_EV_TYPING || ev->type == SB_EV_ENDED;
-}
-
 static void put_event(void *arg, const struct sb_event *ev)
 {
 	struct worker *w = arg;
-	struct sb_event bare;
-	int err;
+	int err = sb_outbox_put(&w->out, ev);
 
-	if (not_owed(ev) && above(w, FULL_BYTES)) {
-		w->dropped++;
-		return;
-	}
-	err = sb_channel_put_event(w->channel, ev);
-	if (err == SB_EINVAL || err == SB_ETOOBIG || err == SB_EBADTEXT) {
-		/* a text that may not cross: what remains still tells the
-		 * fate (an offer or a message without answer gets 504) */
-		bare = (struct sb_event){
-			.type = ev->type, .id = ev->id, .status = ev->status,
-			.outcome = ev->outcome, .local = ev->local,
-			.token = SB_STR("bad-text"),
-		};
-		if (ev->type != SB_EV_OUTCOME)
-			bare = (struct sb_event){
-				.type = SB_EV_LOG, .status = 3,
-				.text = SB_STR("an event held what may not "
-					       "cross the channel")};
-		err = sb_channel_put_event(w->channel, &bare);
-	}
 	if (err == SB_EFULL && w->end_ms)
 		return; /* Prosody does not listen any more */
 	/* An event that is lost breaks a promise; a new worker keeps it. */
@@ -152,7 +110,9 @@ static void wire_random(void *arg, void *buf, size_t n)
 
 static bool wire_slow(void *arg)
 {
-	return above(arg, SLOW_BYTES);
+	struct worker *w = arg;
+
+	return sb_outbox_above(&w->out, SB_OUTBOX_SLOW);
 }
 
 static const struct sb_wire_ops wire_ops = {
@@ -309,7 +269,7 @@ static void take_frame(struct worker *w, const struct sb_frame *f)
 		take_request(w, &f->request);
 		break;
 	case SB_FRAME_PING:
-		(void)sb_channel_put_ping(w->channel, true);
+		sb_outbox_pong(&w->out);
 		break;
 	case SB_FRAME_SHUTDOWN:
 		start_ending(w);
@@ -326,7 +286,7 @@ static void take_frame(struct worker *w, const struct sb_frame *f)
  * full. */
 static bool behind(const struct worker *w)
 {
-	return above(w, BEHIND_BYTES);
+	return sb_outbox_above(&w->out, SB_OUTBOX_BEHIND);
 }
 
 static void take_frames(struct worker *w)
@@ -347,7 +307,7 @@ static void take_frames(struct worker *w)
 
 static void flush(struct worker *w)
 {
-	if (sb_channel_flush(w->channel) != SB_OK) {
+	if (sb_outbox_flush(&w->out) != SB_OK) {
 		start_ending(w);
 		return;
 	}
@@ -385,40 +345,24 @@ static uint32_t tick_engines(struct worker *w, uint64_t now_ms)
 	return a < b ? a : b;
 }
 
-/* How many were refused, as soon as there is one, then from time to time. */
-static void tell_busy(struct worker *w, uint64_t now_ms)
-{
-	struct sb_event ev = {
-		.type = SB_EV_REFUSED, .status = 503, .local = true,
-		.token = SB_STR("prosody-busy"), .pending = w->refused,
-	};
-	char reason[200];
-
-	if ((!w->refused && !w->dropped) || above(w, FULL_BYTES) ||
-	    (w->told_ms && now_ms - w->told_ms < BUSY_LOG_MS))
-		return;
-	snprintf(reason, sizeof(reason), "Prosody does not keep up with what "
-		 "Lync sends (refused=%u dropped=%u waiting=%zu)", w->refused,
-		 w->dropped, sb_channel_pending(w->channel));
-	ev.reason = sb_str_of(reason);
-	w->refused = w->dropped = 0;
-	w->told_ms = now_ms;
-	put_event(w, &ev);
-}
-
 static uint32_t on_tick(void *arg, uint64_t now_ms)
 {
 	struct worker *w = arg;
-	uint32_t wait = 60000;
+	uint32_t wait = 60000, held;
 
 	if (w->more)
 		take_frames(w);
-	if (above(w, FULL_BYTES))
+	if (sb_outbox_above(&w->out, SB_OUTBOX_FULL))
 		wait = FULL_LOOK_MS; /* what is due can wait, too */
 	else if (w->sessions)
 		wait = tick_engines(w, now_ms);
-	tell_busy(w, now_ms);
-	flush(w);
+	if (sb_outbox_tell_busy(&w->out, now_ms) != SB_OK)
+		end(w, 1);
+	held = w->end_ms ? 0 : sb_outbox_held(&w->out, now_ms);
+	if (held == 0)
+		flush(w);
+	else if (wait > held)
+		wait = held;
 	if (w->end_ms && (now_ms >= w->end_ms || sb_edge_busy(w->edge) == 0)) {
 		tell_state(w, 0, "ended");
 		flush(w);
@@ -438,26 +382,11 @@ static bool about_presence(const struct sb_sip_in *m)
 		!sb_type_is(m->content_type, SB_STR(SB_IMDN_TYPE)));
 }
 
-/* What begins something is refused first; then also what would be told in a
- * dialog. What ends one, or tells what became of a message, never is. */
-static bool admitted(const struct worker *w, const struct sb_sip_in *m)
-{
-	if (!above(w, BUSY_BYTES) || m->method == SB_M_BYE ||
-	    m->method == SB_M_OPTIONS)
-		return true;
-	return m->to.tag.n && (!above(w, FULL_BYTES) ||
-			       (m->method != SB_M_MESSAGE &&
-				!about_presence(m)));
-}
-
 static bool on_admit(void *arg, const struct sb_sip_in *m)
 {
 	struct worker *w = arg;
-	bool yes = admitted(w, m);
 
-	if (!yes)
-		w->refused++;
-	return yes;
+	return sb_outbox_admits(&w->out, m, about_presence(m));
 }
 
 static void on_request(void *arg, uint64_t txn, const struct sb_sip_in *m)
@@ -540,6 +469,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	prepare_process();
+	sb_outbox_init(&w.out, w.channel);
 	if (sb_edge_new(&w.edge, CHANNEL_FD, &edge_hooks, &w) != SB_OK)
 		return 2;
 	flush(&w);

@@ -121,7 +121,7 @@ local function new(h)
 	-- Of x2s.outcome. It counts as any message does, but is not held against the partner (quarantine).
 	function synthetic.outcome(ev, entry)
 		local failure = ev.outcome == "failed" and h.errors.outcome_text(ev) or nil;
-		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since, ev.token, failure);
+		h.metrics.message(entry.contact, "x2s", ev.outcome, (ev.at or h.now()) - entry.since, ev.token, failure);
 		local test = tests[entry.synthetic];
 		if not test then return; end -- too late
 		finish(test, {
