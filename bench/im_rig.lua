@@ -154,11 +154,13 @@ local function per_message(used, count)
 		load_us = used.load / count / 1000; rate = count / used.seconds };
 end
 
---- One round: command (a line of im_load's), until predicate(its stats) holds.
-function Side:round(count, predicate, format, ...)
+--- One round: command (a line of im_load's), until predicate(its stats) holds. At a rate it takes its time, in which this
+--- process must not disturb: there are two cores, and whoever asks takes one of them.
+function Side:round(count, rate, predicate, format, ...)
 	local command = format:format(...);
 	local used = self:measure(function ()
 		self.load:say("%s", command);
+		if rate > 0 then os.execute(("sleep %g"):format(count / rate)); end
 		self:wait(predicate, command);
 	end);
 	self:assert_sound(self.load:stats());
@@ -180,25 +182,27 @@ end
 
 --- The same to an external component.
 function Side:component(count, window)
-	return self:round(count, function (n) return n.arrived == count; end, "x2s drop.example component.example %d %d 0",
+	return self:round(count, 0, function (n) return n.arrived == count; end, "x2s drop.example component.example %d %d 0",
 		count, window);
 end
 
 --- The same through the gateway to Lync users.
 function Side:x2s(count, window, rate)
-	return self:round(count, function (n) return n.arrived == count; end, "x2s contoso.com contoso.com %d %d %g", count,
-		window, rate or 0);
+	rate = rate or 0;
+	return self:round(count, rate, function (n) return n.arrived == count; end, "x2s contoso.com contoso.com %d %d %g", count,
+		window, rate);
 end
 
 --- Lync users write, until their clients know that it was delivered.
 function Side:s2x(count, window, rate)
-	return self:round(count, function (n) return n.arrived == count and n.answered == count; end, "s2x %d %d %g", count,
-		window, rate or 0);
+	rate = rate or 0;
+	return self:round(count, rate, function (n) return n.arrived == count and n.answered == count; end, "s2x %d %d %g", count,
+		window, rate);
 end
 
 --- A module builds and sends as many as Lync users would write.
 function Side:send(count)
-	return self:round(count, function (n) return n.arrived == count; end, "ask drop.example send.example %d", count);
+	return self:round(count, 0, function (n) return n.arrived == count; end, "ask drop.example send.example %d", count);
 end
 
 --- Nanoseconds of the last round's messages from their writing to their reading: { n, p50, p99, max }.

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -453,7 +454,11 @@ static size_t number(char **argv, const char *key, const char *otherwise)
 
 void load_start(struct load *l, char **argv)
 {
+	struct sched_param nothing = {0};
+
 	signal(SIGPIPE, SIG_IGN);
+	/* what is measured is never interrupted for the load's sake */
+	(void)sched_setscheduler(0, SCHED_BATCH, &nothing);
 	l->argv = argv;
 	l->epoll = epoll_create1(0);
 	l->client = context(argv, TLS_client_method());
