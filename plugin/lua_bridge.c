@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "../sipbridge/sipbridge.h"
@@ -75,6 +76,9 @@ static int l_open(lua_State *L)
 	u = lua_newuserdatauv(L, sizeof(*u), 0);
 	*u = (struct lg_lua_carrier){.b = NULL};
 	luaL_setmetatable(L, BRIDGE);
+	if (getrandom(&u->heard.key, sizeof(u->heard.key), 0) !=
+	    (ssize_t)sizeof(u->heard.key))
+		return luaL_error(L, "no random numbers");
 	if (!err && lg_flights_init(&u->flights))
 		err = SB_ENOMEM;
 	if (!err)

@@ -12,7 +12,7 @@
  * Stanzas are read without metamethods; texts stay borrowed from their tables,
  * which nobody changes meanwhile.
  */
-#include <stdlib.h>
+#include <time.h>
 
 #include "lua_carry.h"
 #include "lua_roster.h"
@@ -29,7 +29,7 @@ struct letter {
 };
 
 enum { ORDER_SETTINGS = 2, ORDER_ROSTER, ORDER_ORIGIN, ORDER_STANZA, ORDER_HOST,
-       ORDER_OURS, ORDER_NOW, ORDER_TIME };
+       ORDER_OURS, ORDER_NOW, ORDER_TIME, ORDER_EPOCH };
 
 /* ----------------------------------------------------------------- Lua -- */
 
@@ -175,7 +175,7 @@ static bool read_children(struct letter *m, lua_State *L)
 
 static bool read_stanza(struct letter *m, lua_State *L)
 {
-	int t = ORDER_TIME + 1;
+	int t = ORDER_EPOCH + 1;
 	bool ok;
 
 	*m = (struct letter){.has_body = false};
@@ -186,15 +186,15 @@ static bool read_stanza(struct letter *m, lua_State *L)
 	     text_of(&m->lang, L, t, KEY_LANG) && m->from.n && m->to.n &&
 	     (!m->id.p || m->id.n) &&
 	     (!m->type.p || is(m->type, "chat") || is(m->type, "normal"));
-	lua_settop(L, ORDER_TIME);
+	lua_settop(L, ORDER_EPOCH);
 	return ok && read_children(m, L);
 }
 
 /* ------------------------------------------------------------- judging -- */
 
-/* How the stream was authenticated for this host and that domain; -1: is not,
- * or the stanza did not come on one. */
-static int method_of(lua_State *L, struct sb_str remote)
+/* How the stream was authenticated for this host and the domain at remote; -1:
+ * it is not, or the stanza did not come on one. */
+static int method_of(lua_State *L, int remote)
 {
 	struct sb_str word = SB_NOSTR;
 	int top = lua_gettop(L), i;
@@ -207,7 +207,7 @@ static int method_of(lua_State *L, struct sb_str remote)
 	    get(L, ORDER_ORIGIN, KEY_AUTHED) == LUA_TTABLE) {
 		lua_pushvalue(L, ORDER_HOST);
 		if (lua_rawget(L, -2) == LUA_TTABLE) {
-			lua_pushlstring(L, remote.p, remote.n);
+			lua_pushvalue(L, remote);
 			if (lua_rawget(L, -2) == LUA_TSTRING)
 				word.p = lua_tolstring(L, -1, &word.n);
 		}
@@ -219,11 +219,11 @@ static int method_of(lua_State *L, struct sb_str remote)
 	return -1;
 }
 
-static bool is_ours(lua_State *L, struct sb_str domain)
+static bool is_ours(lua_State *L, int domain)
 {
 	bool found;
 
-	lua_pushlstring(L, domain.p, domain.n);
+	lua_pushvalue(L, domain);
 	found = lua_rawget(L, ORDER_OURS) != LUA_TNIL;
 	lua_pop(L, 1);
 	return found;
@@ -238,7 +238,6 @@ static bool may(struct lg_decision *d, lua_State *L, const struct letter *m,
 	struct lg_stanza_facts stanza = {
 		.origin = LG_ORIGIN_STREAM,
 		.remote = contact->domain,
-		.method = method_of(L, contact->domain),
 	};
 	struct lg_facts facts = {
 		.direction = LG_IN,
@@ -246,8 +245,13 @@ static bool may(struct lg_decision *d, lua_State *L, const struct letter *m,
 		.contact = m->from,
 		.user = user,
 	};
+	bool ours;
 
-	return stanza.method >= 0 && !is_ours(L, contact->domain) &&
+	lua_pushlstring(L, contact->domain.p, contact->domain.n);
+	stanza.method = method_of(L, ORDER_EPOCH + 1);
+	ours = is_ours(L, ORDER_EPOCH + 1);
+	lua_pop(L, 1);
+	return stanza.method >= 0 && !ours &&
 	       lg_stanza_may(s, &stanza) == LG_OK &&
 	       lg_may(d, s, &facts) == LG_OK && !d->reply_only &&
 	       lg_roster_may_address(r, s, m->from, user,
@@ -281,13 +285,13 @@ static bool send(struct lg_lua_carrier *c, lua_State *L, const struct letter *m,
 	r.lang = m->lang;
 	r.text = m->body;
 	r.flags = d->verified ? SB_F_VERIFIED : 0;
-	f = lg_flight_new(text);
+	f = lg_flight_new(&c->flights, text);
 	if (!f)
 		return false;
 	f->since = lua_tonumber(L, ORDER_NOW);
 	f->receipt = m->receipt && m->id.p;
 	if (sb_send(c->b, &r, &id, lg_lua_now_ms())) {
-		free(f);
+		lg_flight_free(&c->flights, f);
 		return false;
 	}
 	lg_flights_add(&c->flights, f, id);
@@ -328,22 +332,30 @@ static bool carry(struct lg_lua_carrier *c, lua_State *L, struct letter *m,
 	return may(&d, L, m, &contact, *user) && send(c, L, m, &d, *user);
 }
 
-/* (bridge, settings, roster, origin, stanza, host, ours, now, time) ->
+/* Minutes, and what Lua counts: heard.h. */
+static uint64_t epoch(lua_State *L)
+{
+	return lg_lua_roster_now(L, ORDER_TIME) / 60 +
+	       ((uint64_t)luaL_checkinteger(L, ORDER_EPOCH) << 32);
+}
+
+/* (bridge, settings, roster, origin, stanza, host, ours, now, time, epoch) ->
  * nil: not taken | true | the conversation's key, whether the contact shows a
- * state */
+ * state, where that was not said before in this epoch and minute */
 static int l_carry(lua_State *L)
 {
 	struct lg_lua_carrier *c = lg_lua_to_carrier(L);
 	struct sb_str user, who;
 	struct letter m;
+	uint64_t when;
 
 	luaL_checktype(L, ORDER_ORIGIN, LUA_TTABLE);
 	luaL_checktype(L, ORDER_STANZA, LUA_TTABLE);
 	luaL_checktype(L, ORDER_HOST, LUA_TSTRING);
 	luaL_checktype(L, ORDER_OURS, LUA_TTABLE);
 	luaL_checknumber(L, ORDER_NOW);
-	lg_lua_roster_now(L, ORDER_TIME);
-	lua_settop(L, ORDER_TIME);
+	when = epoch(L);
+	lua_settop(L, ORDER_EPOCH);
 	luaL_checkstack(L, 12, NULL);
 	if (!carry(c, L, &m, &user, &who)) {
 		lua_pushnil(L);
@@ -352,7 +364,8 @@ static int l_carry(lua_State *L)
 	lua_pushvalue(L, lua_upvalueindex((int)KEY_STANZA)); /* upkeep.seen */
 	lua_pushvalue(L, ORDER_NOW);
 	lua_rawset(L, ORDER_ORIGIN);
-	if (!is(m.type, "chat")) {
+	if (!is(m.type, "chat") ||
+	    lg_heard_again(&c->heard, when, user, who, m.has_state)) {
 		lua_pushboolean(L, 1);
 		return 1;
 	}
@@ -400,6 +413,22 @@ static void push_text(lua_State *L, const struct lg_flight *f,
 	lua_pushlstring(L, s.p, s.n);
 }
 
+double lg_lua_known_at(const struct sb_event *ev)
+{
+	struct timespec t;
+
+	if (ev->at_us)
+		return (double)ev->at_us / 1e6;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Delivered, and nobody waits for it. */
+static bool is_quiet(const struct sb_event *ev, const struct lg_flight *f)
+{
+	return f && ev->outcome == SB_DELIVERED && !f->receipt && !ev->local;
+}
+
 /* It stays in its table until all has been pushed: pushing may raise. */
 static int outcome(lua_State *L, struct lg_lua_carrier *c,
 		   const struct sb_event *ev)
@@ -407,11 +436,11 @@ static int outcome(lua_State *L, struct lg_lua_carrier *c,
 	const struct lg_flight *f = lg_flights_find(&c->flights, ev->id);
 	int n = 1;
 
-	if (f && ev->outcome == SB_DELIVERED && !f->receipt && !ev->local) {
+	if (is_quiet(ev, f)) {
 		lua_pushliteral(L, "delivered");
 		push_text(L, f, LG_FLIGHT_HOST);
 		push_text(L, f, LG_FLIGHT_PRIMARY);
-		lua_pushnumber(L, f->since);
+		lua_pushnumber(L, lg_lua_known_at(ev) - f->since);
 		lua_pushinteger(L, ev->status);
 		n = 5;
 	}
@@ -422,7 +451,7 @@ static int outcome(lua_State *L, struct lg_lua_carrier *c,
 			lua_setfield(L, -2, "entry");
 		}
 	}
-	free(lg_flights_take(&c->flights, ev->id));
+	lg_flights_end(&c->flights, ev->id);
 	return n;
 }
 
@@ -433,6 +462,31 @@ int lg_lua_next_values(lua_State *L, struct lg_lua_carrier *c,
 		return outcome(L, c, ev);
 	lg_lua_event(L, ev);
 	return 1;
+}
+
+enum lg_counted lg_lua_count(lua_State *L, struct lg_lua_carrier *c,
+			     const struct lg_lua_judge *j,
+			     const struct sb_event *ev)
+{
+	const struct lg_flight *f;
+	bool quarantined;
+
+	if (!j->tally || ev->type != SB_EV_OUTCOME)
+		return LG_NOT_COUNTED;
+	f = lg_flights_find(&c->flights, ev->id);
+	if (!is_quiet(ev, f) ||
+	    !sb_str_eq(lg_flight_text(f, LG_FLIGHT_HOST),
+		       j->settings->host) ||
+	    !lg_tally_add(j->tally, lg_flight_text(f, LG_FLIGHT_PRIMARY),
+			  lg_lua_known_at(ev) - f->since))
+		return LG_NOT_COUNTED;
+	quarantined = lg_roster_outcome(j->roster, j->settings,
+					lg_flight_text(f, LG_FLIGHT_CONTACT),
+					ev->status, j->now);
+	if (quarantined)
+		push_text(L, f, LG_FLIGHT_PRIMARY);
+	lg_flights_end(&c->flights, ev->id);
+	return quarantined ? LG_QUARANTINED : LG_COUNTED;
 }
 
 /* (bridge) -> array of the entries that have no outcome yet; they are
@@ -448,7 +502,7 @@ int lg_lua_left(lua_State *L)
 	while ((f = lg_flights_next(&c->flights, &at))) {
 		push_entry(L, f);
 		lua_rawseti(L, -2, ++n);
-		free(lg_flights_take(&c->flights, f->link.hash));
+		lg_flights_end(&c->flights, f->link.hash);
 	}
 	return 1;
 }

@@ -68,6 +68,7 @@ int luaopen_lync_gateway_core(lua_State *L)
 		{"refusal", lg_lua_refusal},
 		{"bridge", lg_lua_bridge},
 		{"roster", lg_lua_roster},
+		{"tally", lg_lua_tally},
 	};
 	size_t i;
 

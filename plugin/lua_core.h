@@ -28,6 +28,7 @@ void lg_lua_to_status(lua_State *L);   /* core.to_status */
 void lg_lua_refusal(lua_State *L);   /* core.refusal (lua_stream.c) */
 void lg_lua_bridge(lua_State *L);      /* core.bridge (lua_bridge.c) */
 void lg_lua_roster(lua_State *L);      /* core.roster (lua_roster.c) */
+void lg_lua_tally(lua_State *L);       /* core.tally (lua_tally.c) */
 
 /* Push nil, the token and the text of err; returns 3, for "return". */
 int lg_lua_fail(lua_State *L, int err);

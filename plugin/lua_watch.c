@@ -7,6 +7,7 @@
 #include "lua_bridge.h"
 #include "lua_carry.h"
 #include "lua_roster.h"
+#include "lua_tally.h"
 #include "settings.h"
 #include "roster.h"
 
@@ -124,8 +125,7 @@ static bool to_jid(struct sb_str *jid, char *buf, size_t n, struct sb_str uri)
 }
 
 /* A Lync user's state that the roster takes; false: it is for Lua. */
-static bool take_state(struct lg_roster *r, const struct lg_settings *s,
-		       const struct sb_event *ev, uint64_t now)
+static bool take_state(const struct lg_lua_judge *j, const struct sb_event *ev)
 {
 	char contact[LG_FULL_MAX + 1], user[LG_FULL_MAX + 1];
 	const char *at = ev->type == SB_EV_STATE && ev->user.n ?
@@ -133,36 +133,83 @@ static bool take_state(struct lg_roster *r, const struct lg_settings *s,
 	struct sb_event own = *ev;
 	struct lg_effects fx;
 
-	if (!at || !sb_str_eq(s->host_ascii, (struct sb_str){
+	if (!at || !sb_str_eq(j->settings->host_ascii, (struct sb_str){
 			at + 1, ev->user.n - (size_t)(at + 1 - ev->user.p)}))
 		return false;
 	return to_jid(&own.contact, contact, sizeof(contact), ev->contact) &&
 	       to_jid(&own.user, user, sizeof(user), ev->user) &&
-	       lg_roster_event(r, s, &own, now, &fx) == LG_OK;
+	       lg_roster_event(j->roster, j->settings, &own, j->now, &fx) ==
+		       LG_OK;
 }
 
-/* (bridge, roster, settings, now, limit) -> taken, and what next returns: but
- * states of this host's users go into the roster, limit of them at most */
+/* May the plain message on top, of this host's, cross? Then it says so, and
+ * whether the partner is verified: nobody has to ask again. */
+static void judge(lua_State *L, const struct lg_lua_judge *j)
+{
+	int t = lua_gettop(L);
+	struct lg_facts facts = {
+		.direction = LG_OUT,
+		.kind = LG_MESSAGE,
+		.contact = lg_lua_field(L, t, "bare"),
+		.user = lg_lua_field(L, t, "user"),
+	};
+	struct lg_decision d;
+
+	if (!facts.contact.n || lg_may(&d, j->settings, &facts) != LG_OK)
+		return;
+	lua_pushboolean(L, d.verified);
+	lua_setfield(L, t, "allowed");
+}
+
+/* What feed returns: counts, and values that have been pushed behind them. */
+static int fed(lua_State *L, lua_Integer taken, lua_Integer states, int values)
+{
+	lua_pushinteger(L, taken);
+	lua_insert(L, -1 - values);
+	lua_pushinteger(L, states);
+	lua_insert(L, -1 - values);
+	return 2 + values;
+}
+
+/* (bridge, roster, settings, now, limit, tally|nil) -> taken, how many of them
+ * are states, and what next returns: but states of this host's users go into
+ * the roster, and outcomes of messages that were delivered into the tally,
+ * limit of both at most; or "quarantined", partner, after such an outcome */
 static int l_feed(lua_State *L)
 {
 	struct lg_lua_carrier *c = lg_lua_to_carrier(L);
-	struct lg_roster *r = lg_lua_roster_at(L, 2);
-	const struct lg_settings *s = lg_lua_roster_settings(L, 3);
-	uint64_t now = lg_lua_roster_now(L, 4), ms = lg_lua_now_ms();
-	lua_Integer limit = luaL_checkinteger(L, 5), n = 0;
+	struct lg_lua_judge j = {
+		.roster = lg_lua_roster_at(L, 2),
+		.settings = lg_lua_roster_settings(L, 3),
+		.now = lg_lua_roster_now(L, 4),
+		.tally = lg_lua_tally_at(L, 6),
+	};
+	lua_Integer limit = luaL_checkinteger(L, 5), n = 0, states = 0;
+	uint64_t ms = lg_lua_now_ms();
 	struct sb_event ev;
 
 	/* An event that was taken must not be lost to a lack of room. */
-	luaL_checkstack(L, 12, "event");
-	while (n < limit && sb_next(c->b, &ev, ms) == 1) {
-		if (!take_state(r, s, &ev, now)) {
-			lua_pushinteger(L, n);
-			return 1 + lg_lua_next_values(L, c, &ev);
+	luaL_checkstack(L, 14, "event");
+	for (; n < limit && sb_next(c->b, &ev, ms) == 1; n++) {
+		enum lg_counted counted = lg_lua_count(L, c, &j, &ev);
+
+		if (counted == LG_QUARANTINED) {
+			lua_pushliteral(L, "quarantined");
+			lua_insert(L, -2);
+			return fed(L, n + 1, states, 2);
 		}
-		n++;
+		if (counted == LG_COUNTED)
+			continue;
+		if (!take_state(&j, &ev)) {
+			int values = lg_lua_next_values(L, c, &ev);
+
+			if (ev.type == SB_EV_MESSAGE)
+				judge(L, &j);
+			return fed(L, n, states, values);
+		}
+		states++;
 	}
-	lua_pushinteger(L, n);
-	return 1;
+	return fed(L, n, states, 0);
 }
 
 void lg_lua_watch_methods(lua_State *L)

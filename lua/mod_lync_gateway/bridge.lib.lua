@@ -306,7 +306,7 @@ function pool_methods:carry(h, origin, stanza)
 	local record = record_for(self, h);
 	if not record or not record.bridge or record.closing then return nil; end
 	local taken, has_state = record.bridge:carry(h.settings, h.presence.roster, origin, stanza, h.host, self.hosts,
-		h.now(), h.time());
+		h.now(), h.time(), h.conversations.kept.epoch);
 	if taken and not record.kicked then
 		self.env.pump.kick(record);
 	end

@@ -6,10 +6,16 @@ local cache = require "util.cache";
 
 local CONVERSATIONS_MAX = 10000; -- of one host; the one unused longest is forgotten
 
--- table_: kept over reloads
-local function new(table_)
-	local conversations = {};
-	table_.cache = table_.cache or cache.new(CONVERSATIONS_MAX);
+-- kept: a table that outlives a reload: cache; epoch, another number whenever something that was known may be gone
+local function new(kept)
+	local conversations = { kept = kept };
+
+	local function forgotten()
+		kept.epoch = kept.epoch + 1;
+	end
+
+	kept.epoch = kept.epoch or 0;
+	kept.cache = kept.cache or cache.new(CONVERSATIONS_MAX, forgotten);
 
 	local function bare(jid)
 		return jid:find("/", 1, true) and jid_bare(jid) or jid;
@@ -20,14 +26,14 @@ local function new(table_)
 	end
 
 	function conversations.get(contact, user)
-		return table_.cache:get(key(contact, user));
+		return kept.cache:get(key(contact, user));
 	end
 
 	local function open(k)
-		local found = table_.cache:get(k);
+		local found = kept.cache:get(k);
 		if not found then
 			found = {};
-			table_.cache:set(k, found);
+			kept.cache:set(k, found);
 		end
 		return found;
 	end
@@ -37,15 +43,20 @@ local function new(table_)
 	end
 
 	function conversations.close(contact, user)
-		table_.cache:set(key(contact, user), nil);
+		kept.cache:set(key(contact, user), nil);
+		forgotten();
 	end
 
 	-- The contact sent a message: with a state (it supports them), or content without one (it does not: E13).
 	function conversations.heard(contact, user, has_state)
-		conversations.open(contact, user).states = has_state;
+		local found = conversations.open(contact, user);
+		if found.states ~= has_state then
+			found.states = has_state;
+			forgotten();
+		end
 	end
 
-	-- As heard(), where the core has made the key (bridge:carry).
+	-- As heard(), where the core has made the key; it says so once in an epoch and minute (bridge:carry).
 	function conversations.heard_key(k, has_state)
 		open(k).states = has_state;
 	end

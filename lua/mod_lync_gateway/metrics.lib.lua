@@ -29,6 +29,16 @@ local function sample(histogram, value)
 	histogram._sum, histogram._count = histogram._sum + value, histogram._count + 1;
 end
 
+-- Many values at once. taken: how many lie in each bucket and in none below it.
+local function sample_all(histogram, taken, sum)
+	local below = 0;
+	for i, bucket in ipairs(histogram) do
+		below = below + taken[i];
+		bucket.count = bucket.count + below;
+	end
+	histogram._sum, histogram._count = histogram._sum + sum, histogram._count + below;
+end
+
 -- What a counter may be labelled with, whatever comes: all of them begin at 0, so that the first event is an increase.
 local DIRECTIONS = { "x2s"; "s2x" };
 local RESULTS = { "delivered"; "accepted"; "failed"; "refused" };
@@ -44,8 +54,8 @@ local function token_label(token)
 end
 
 -- module: the host's; partner_of(domain) -> primary domain or nil; failed(partner, hop, token, text), optional: what
--- went wrong, of a configured partner (nil: of the host), for people
-local function new(module, partner_of, failed)
+-- went wrong, of a configured partner (nil: of the host), for people; new_tally(thresholds), optional: core.tally
+local function new(module, partner_of, failed, new_tally)
 	local messages = module:metric("counter", "messages", "", "Messages by what became of them",
 		{ "partner", "direction", "result" });
 	local seconds = module:metric("histogram", "message", "seconds", "From a message's arrival to its answer",
@@ -111,7 +121,7 @@ local function new(module, partner_of, failed)
 		end
 	end
 
-	local function counted(partner, direction, result)
+	local function counter_of(partner, direction, result)
 		local by_result = counters[direction][partner];
 		if not by_result then
 			by_result = {};
@@ -122,24 +132,37 @@ local function new(module, partner_of, failed)
 			counter = messages:with_labels(partner, direction, result);
 			by_result[result] = counter;
 		end
-		counter:add(1);
+		return counter;
 	end
 
-	local function timed(direction, elapsed)
+	local function histogram_of(direction)
 		local histogram = histograms[direction];
 		if not histogram then
 			histogram = seconds:with_labels(direction);
 			histograms[direction] = histogram;
 		end
-		sample(histogram, elapsed);
+		return histogram;
+	end
+
+	-- Messages to Lync that were delivered, counted by bridge:feed; nil: it cannot be used.
+	metrics.tally = new_tally and is_known(histogram_of("x2s")) and new_tally(BUCKETS) or nil;
+
+	-- Something was counted there.
+	function metrics.tallied()
+		local by_partner, taken, sum = metrics.tally:take();
+		if not by_partner then return; end
+		for partner, count in pairs(by_partner) do
+			counter_of(partner, "x2s", "delivered"):add(count);
+		end
+		sample_all(histogram_of("x2s"), taken, sum);
 	end
 
 	-- direction: "x2s" | "s2x"; result: "delivered" | "accepted" | "failed" | "refused"; token, text: why it failed
 	function metrics.message(contact, direction, result, elapsed, token, text)
 		local partner = metrics.partner(contact);
-		counted(partner, direction, result);
+		counter_of(partner, direction, result):add(1);
 		if elapsed then
-			timed(direction, elapsed);
+			sample(histogram_of(direction), elapsed);
 		end
 		if result == "failed" or result == "refused" then
 			failures:with_labels(partner, direction):add(1);
@@ -149,8 +172,8 @@ local function new(module, partner_of, failed)
 
 	-- As message(…, "delivered", elapsed). partner: a primary domain
 	function metrics.delivered(partner, direction, elapsed)
-		counted(partner, direction, "delivered");
-		timed(direction, elapsed);
+		counter_of(partner, direction, "delivered"):add(1);
+		sample(histogram_of(direction), elapsed);
 	end
 
 	-- count: how often; nil: once

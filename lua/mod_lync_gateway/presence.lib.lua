@@ -222,20 +222,34 @@ local function new(h, env)
 	end
 
 	-- They are said together: one write to each stream.
-	local function gathered(taken, ...)
-		if taken > 0 and not presence.fed then
-			presence.fed = h.timer(TOGETHER, function ()
-				presence.fed = nil;
-				presence.changed(STEP);
-			end, "presence");
-		end
-		return taken, ...;
+	local function gather()
+		presence.fed = presence.fed or h.timer(TOGETHER, function ()
+			presence.fed = nil;
+			presence.changed(STEP);
+		end, "presence");
 	end
 
-	-- How many states of users went into the roster, and what bridge:next() gives after them.
+	local function quarantined(domain)
+		h.log("warn", "quarantined partner: too much of what it sends is refused by Lync (remote=%q)", domain);
+	end
+
+	local function plus(n, more, ...)
+		return n + more, ...;
+	end
+
+	local function fed(bridge, limit, taken, states, ev, ...)
+		if states > 0 then gather(); end
+		if taken > states then h.metrics.tallied(); end
+		if ev ~= "quarantined" then return taken, ev, ...; end
+		quarantined(...);
+		return plus(taken, presence.feed(bridge, limit - taken));
+	end
+
+	-- How many events needed nothing of Lua: states of users went into the roster, delivered messages were counted; and
+	-- what bridge:next() gives after them.
 	function presence.feed(bridge, limit)
 		if h.state.held or presence.stopped then return 0, bridge:next(); end
-		return gathered(bridge:feed(roster, h.settings, env.time(), limit));
+		return fed(bridge, limit, bridge:feed(roster, h.settings, env.time(), limit, h.metrics.tally));
 	end
 
 	-- ---- inputs
@@ -322,8 +336,7 @@ local function new(h, env)
 
 	function presence.outcome(contact, status)
 		if roster:outcome(h.settings, contact, status, env.time()) then
-			h.log("warn", "quarantined partner: too much of what it sends is refused by Lync (remote=%q)",
-				jid_host(contact) or "");
+			quarantined(jid_host(contact) or "");
 		end
 	end
 

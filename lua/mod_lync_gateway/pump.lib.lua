@@ -40,10 +40,10 @@ local function new(env)
 	end
 
 	-- What most messages come to (bridge:carry). Nothing of it waits, so it needs no runner.
-	local function delivered(host, partner, since, status)
+	local function delivered(host, partner, seconds, status)
 		local h = env.pool().hosts[host];
 		if h then
-			h.x2s.delivered(partner, since, status);
+			h.x2s.delivered(partner, seconds, status);
 		end
 	end
 
@@ -202,8 +202,8 @@ local function new(env)
 		end
 	end
 
-	-- How many states of Lync users were taken, which need no table of their own, and the event after them. Only for a
-	-- bridge that one host has for itself.
+	-- How many events were taken that need no table of their own (states of Lync users, delivered messages), and the event
+	-- after them. Only for a bridge that one host has for itself.
 	local function next_event(record, limit)
 		local host, bridge = next(record.hosts), record.bridge;
 		local h = bridge.feed and host and not next(record.hosts, host) and not record.closing and env.pool().hosts[host];
@@ -213,12 +213,12 @@ local function new(env)
 
 	local function take(record, limit)
 		while limit > 0 do
-			local taken, ev, host, partner, since, status = next_event(record, limit);
+			local taken, ev, host, partner, seconds, status = next_event(record, limit);
 			limit = limit - taken - 1;
 			if not ev then
 				return limit < 0 and "more" or record.gone and "gone" or "empty";
 			elseif ev == DELIVERED then
-				delivered(host, partner, since, status);
+				delivered(host, partner, seconds, status);
 			else
 				record.runner:run(ev);
 				if record.runner.state ~= "ready" then return "blocked"; end
@@ -310,11 +310,11 @@ local function new(env)
 	-- The last events before the bridge is closed: outcomes above all.
 	function pump.drain(record)
 		for _ = 1, DRAIN_MAX do
-			local ev, host, partner, since, status = record.bridge:next();
+			local ev, host, partner, seconds, status = record.bridge:next();
 			if not ev then return; end
 			local ok, err;
 			if ev == DELIVERED then
-				ok, err = xpcall(delivered, debug.traceback, host, partner, since, status);
+				ok, err = xpcall(delivered, debug.traceback, host, partner, seconds, status);
 			else
 				ok, err = xpcall(handle, debug.traceback, record, ev);
 			end

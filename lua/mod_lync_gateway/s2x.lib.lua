@@ -47,6 +47,9 @@ local function new(h)
 		if not who then return nil, token, text; end
 		if h.is_gateway(who.remote) then
 			return nil, "loop", "This domain is served by the gateway itself";
+		elseif ev.allowed ~= nil and kind == "message" then -- the core has asked (bridge:feed)
+			who.verified = ev.allowed;
+			return who;
 		end
 		local ok, flags, of_partner;
 		ok, flags, text, of_partner = h.settings:may { direction = "out"; contact = who.bare; user = who.user;

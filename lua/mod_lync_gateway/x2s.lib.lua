@@ -199,9 +199,9 @@ local function new(h)
 		return true;
 	end
 
-	-- Such a message was delivered. partner: its primary domain
-	function x2s.delivered(partner, since, status)
-		h.metrics.delivered(partner, "x2s", h.now() - since);
+	-- Such a message was delivered, and was not counted by bridge:feed. partner: its primary domain
+	function x2s.delivered(partner, seconds, status)
+		h.metrics.delivered(partner, "x2s", seconds);
 		h.presence.outcome(partner, status);
 	end
 
@@ -211,7 +211,7 @@ local function new(h)
 			return h.synthetic.outcome(ev, entry);
 		end
 		local text = ev.outcome == "failed" and h.errors.outcome_text(ev) or nil;
-		h.metrics.message(entry.contact, "x2s", ev.outcome, h.now() - entry.since, ev.token, text);
+		h.metrics.message(entry.contact, "x2s", ev.outcome, (ev.at or h.now()) - entry.since, ev.token, text);
 		if not ev["local"] then
 			h.presence.outcome(entry.contact, ev.status or 0);
 		end

@@ -5,12 +5,13 @@
 local core = require "lync_gateway.core";
 local socket = require "socket";
 local st = require "util.stanza";
+local monotonic = require "util.time".monotonic;
 
 local WORKER = os.getenv("LG_BUILD").."/test/fake-worker";
 local PATIENCE = 20; -- seconds
 local ROMEO, JULIET = "romeo@fabrikam.com/orchard", "juliet@contoso.com";
 local CHATSTATES, RECEIPTS = "http://jabber.org/protocol/chatstates", "urn:xmpp:receipts";
-local NOW, TIME = 1234.5, os.time();
+local NOW, TIME = monotonic(), os.time();
 
 local OPTIONS = {
 	lync_access_edge = "sip.contoso.com"; lync_access_edge_address = "127.0.0.1"; lync_bridge_fqdn = "xmpp.contoso.com";
@@ -23,7 +24,7 @@ local OPTIONS = {
 };
 
 describe("bridge:carry", function ()
-	local bridge, settings, roster, origin, ours;
+	local bridge, settings, roster, origin, ours, epoch;
 
 	local function open(mode)
 		bridge = assert(core.bridge { worker = WORKER; fqdn = mode..".example"; listen = { "127.0.0.1:5061" };
@@ -39,7 +40,7 @@ describe("bridge:carry", function ()
 			["fabrikam.com"] = "sasl-tls"; ["other.example"] = "sasl-tls"; ["public.example"] = "sasl-tls";
 			["stranger.example"] = "sasl-tls";
 		} } };
-		ours = { ["contoso.com"] = true };
+		ours, epoch = { ["contoso.com"] = true }, nil;
 	end);
 
 	after_each(function ()
@@ -54,7 +55,7 @@ describe("bridge:carry", function ()
 	end
 
 	local function carry(stanza)
-		return bridge:carry(settings, roster, origin, stanza, "contoso.com", ours, NOW, TIME);
+		return bridge:carry(settings, roster, origin, stanza, "contoso.com", ours, NOW, TIME, epoch or 0);
 	end
 
 	-- All that bridge:next returns, until something comes.
@@ -75,7 +76,10 @@ describe("bridge:carry", function ()
 		assert.is_true(has_state);
 		assert.equal(NOW, origin.lync_stanza);
 		assert.equal(1, bridge:inflight());
-		assert.same({ "delivered", "contoso.com", "fabrikam.com", NOW, 200; n = 5 }, await());
+		local result = await();
+		local seconds = table.remove(result, 4);
+		assert.same({ "delivered", "contoso.com", "fabrikam.com", 200; n = 5 }, result);
+		assert.is_true(seconds >= 0 and seconds <= monotonic() - NOW);
 		assert.equal(0, bridge:inflight());
 		assert.same({}, bridge:left());
 	end);
@@ -115,14 +119,33 @@ describe("bridge:carry", function ()
 
 	it("says whether the contact's client shows a state, where that counts", function ()
 		open("hold");
-		for _, name in ipairs { "active"; "composing"; "paused"; "inactive" } do
+		for i, name in ipairs { "active"; "composing"; "paused"; "inactive" } do
+			epoch = i;
 			assert.is_true((select(2, carry(message():tag(name, { xmlns = CHATSTATES }):up()))));
 		end
 		assert.is_false((select(2, carry(message()))));
+		epoch = 5;
 		assert.is_false((select(2, carry(message():tag("dancing", { xmlns = CHATSTATES }):up()))));
 		for _, kind in ipairs { "normal"; false } do
 			assert.same({ true; n = 1 }, table.pack(carry(message { type = kind }:tag("active", { xmlns = CHATSTATES }):up())));
 		end
+	end);
+
+	it("says that once in an epoch, and when it is another one", function ()
+		open("hold");
+		local function says(from, shows)
+			local stanza = message { from = from };
+			return (select(2, carry(shows and stanza:tag("active", { xmlns = CHATSTATES }):up() or stanza)));
+		end
+		assert.is_false(says(ROMEO, false));
+		assert.is_nil(says(ROMEO, false));
+		assert.is_nil(says("romeo@fabrikam.com/balcony", false)); -- the conversation is of bare addresses
+		assert.is_true(says(ROMEO, true));
+		assert.is_nil(says(ROMEO, true));
+		assert.is_false(says("tybalt@fabrikam.com/r", false));
+		assert.is_nil(says(ROMEO, true));
+		epoch = 1;
+		assert.is_true(says(ROMEO, true));
 	end);
 
 	it("takes what it does not know, as long as it may be left out", function ()
