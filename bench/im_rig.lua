@@ -154,8 +154,8 @@ local function per_message(used, count)
 		load_us = used.load / count / 1000; rate = count / used.seconds };
 end
 
---- One round: command (a line of im_load's), until predicate(its stats) holds. At a rate it takes its time, in which this
---- process must not disturb: there are two cores, and whoever asks takes one of them.
+--- One round: command (a line of im_load's), until predicate(its stats) holds. At a rate it takes its time, in which
+--- this process must not disturb: there are two cores, and whoever asks takes one of them.
 function Side:round(count, rate, predicate, format, ...)
 	local command = format:format(...);
 	local used = self:measure(function ()
@@ -189,15 +189,15 @@ end
 --- The same through the gateway to Lync users.
 function Side:x2s(count, window, rate)
 	rate = rate or 0;
-	return self:round(count, rate, function (n) return n.arrived == count; end, "x2s contoso.com contoso.com %d %d %g", count,
-		window, rate);
+	return self:round(count, rate, function (n) return n.arrived == count; end, "x2s contoso.com contoso.com %d %d %g",
+		count, window, rate);
 end
 
 --- Lync users write, until their clients know that it was delivered.
 function Side:s2x(count, window, rate)
 	rate = rate or 0;
-	return self:round(count, rate, function (n) return n.arrived == count and n.answered == count; end, "s2x %d %d %g", count,
-		window, rate);
+	return self:round(count, rate, function (n) return n.arrived == count and n.answered == count; end, "s2x %d %d %g",
+		count, window, rate);
 end
 
 --- A module builds and sends as many as Lync users would write.

@@ -21,7 +21,7 @@
 enum { LG_TALLY_PARTNERS = 16, LG_TALLY_BUCKETS = 16 };
 
 struct lg_tally_partner {
-	char domain[LG_DOMAIN_MAX]; /* its primary one, as the settings have it */
+	char domain[LG_DOMAIN_MAX]; /* its primary one */
 	uint8_t n;
 	uint32_t count;
 };

@@ -59,7 +59,7 @@ local function new(module, partner_of, failed, new_tally)
 	local messages = module:metric("counter", "messages", "", "Messages by what became of them",
 		{ "partner", "direction", "result" });
 	local seconds = module:metric("histogram", "message", "seconds", "From a message's arrival to its answer",
-		{ "direction" }, { buckets = BUCKETS });
+		{ "direction" }, { buckets = { table.unpack(BUCKETS) } }); -- to which infinity is added
 	local sessions = module:metric("gauge", "sessions", "", "Conversations open on the SIP side", { "partner" });
 	local refusals = module:metric("counter", "policy_refusals", "", "What the policy refused",
 		{ "partner", "reason" });

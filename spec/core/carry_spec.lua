@@ -90,6 +90,98 @@ describe("bridge:carry", function ()
 		assert.equal("fabrikam.com", await()[3]);
 	end);
 
+	-- bridge:feed until it has taken so many, or has an event for Lua.
+	local function feed(tally, wanted)
+		local deadline, sum = socket.gettime() + PATIENCE, 0;
+		repeat
+			local result = table.pack(bridge:feed(roster, settings, TIME, 100, tally));
+			sum = sum + result[1];
+			local ev = result[3];
+			if sum >= wanted or ev and (type(ev) ~= "table" or ev.type == "outcome") then return sum, table.unpack(result, 2); end
+			if not ev then socket.sleep(0.005); end
+		until socket.gettime() > deadline;
+		error("nothing comes");
+	end
+
+	it("is counted by feed when it was delivered", function ()
+		open("echo");
+		local tally = core.tally { 0.0001, PATIENCE };
+		for i = 1, 5 do assert.is_truthy(carry(message { from = i > 3 and "x@other.example/r" or nil; id = "m"..i })); end
+		assert.same({ 5, 0 }, { feed(tally, 5) });
+		assert.equal(0, bridge:inflight());
+		local by_partner, taken, sum = tally:take();
+		assert.same({ ["fabrikam.com"] = 5 }, by_partner);
+		assert.equal(3, #taken);
+		assert.equal(5, taken[1] + taken[2]);
+		assert.equal(0, taken[3]);
+		assert.is_true(sum > 0 and sum < 5 * (monotonic() - NOW));
+		assert.is_nil(tally:take());
+		assert.same({}, bridge:left());
+	end);
+
+	it("is not counted where a receipt is wanted, it has failed, there is no tally, or it is another host's", function ()
+		open("echo");
+		local tally = core.tally {};
+		assert.is_truthy(carry(message():tag("request", { xmlns = RECEIPTS }):up()));
+		local _, _, ev = feed(tally, 1);
+		assert.is_true(ev.entry.receipt);
+		assert.is_truthy(carry(message()));
+		assert.equal("delivered", (select(3, feed(nil, 1))));
+		assert.is_truthy(carry(message()));
+		settings = core.settings("other.com", OPTIONS);
+		assert.equal("delivered", (select(3, feed(tally, 1))));
+		settings = core.settings("contoso.com", OPTIONS);
+		assert.is_truthy(carry(message({}, "die")));
+		_, _, ev = feed(tally, 1);
+		assert.equal("failed", ev.outcome);
+		assert.is_nil(tally:take());
+	end);
+
+	it("tells when a partner's quarantine begins with an outcome", function ()
+		open("echo");
+		local tally = core.tally {};
+		for _ = 1, 49 do assert.is_false(roster:outcome(settings, ROMEO, 404, TIME)); end
+		assert.is_truthy(carry(message()));
+		assert.same({ 1, 0, "quarantined", "fabrikam.com" }, { feed(tally, 1) });
+		assert.same({ ["fabrikam.com"] = 1 }, (tally:take()));
+		assert.is_nil(carry(message()));
+	end);
+
+	it("feed tells whether a message of Lync may cross", function ()
+		local function said(contact, user)
+			open("echo");
+			assert(bridge:message { contact = contact; user = user or JULIET; text = "x"; subject = "back" });
+			local deadline = socket.gettime() + PATIENCE;
+			local ev;
+			repeat
+				ev = select(3, bridge:feed(roster, settings, TIME, 100));
+				if not ev then socket.sleep(0.005); end
+				assert.is_true(socket.gettime() < deadline);
+			until type(ev) == "table" and ev.type == "message";
+			bridge:close();
+			return ev.allowed;
+		end
+		assert.is_true(said("romeo@fabrikam.com/r"));
+		assert.is_true(said("x@other.example"));
+		assert.is_false(said("x@public.example"));
+		assert.is_nil(said("x@stranger.example"));
+		assert.is_nil(said("x@fabrikam.com", "juliet@other.com"));
+		open("hold");
+	end);
+
+	it("has a tally that takes what it can", function ()
+		for _, bad in ipairs { { 2, 1 }; { 1, 1 }; { "x" }; { 1, "2" } } do
+			assert.is_false((pcall(core.tally, bad)));
+		end
+		local many = {};
+		for i = 1, 17 do many[i] = i; end
+		assert.is_false((pcall(core.tally, many)));
+		assert.is_false((pcall(core.tally)));
+		assert.is_nil(core.tally({}):take());
+		open("hold");
+		assert.is_false((pcall(bridge.feed, bridge, roster, settings, TIME, 1, {})));
+	end);
+
 	it("gives back the entry where somebody wants to know more", function ()
 		open("echo");
 		assert.is_truthy(carry(message():tag("request", { xmlns = RECEIPTS }):up()));

@@ -76,6 +76,44 @@ describe("a histogram", function ()
 		assert.equal(11, ours._count);
 	end);
 
+	it("takes what the core has counted as one value after the other", function ()
+		local function new(new_tally)
+			local registry = statistics.new().metric_registry;
+			local module = { metric = function (_, kind, name, unit, text, labels, extra)
+				return registry[kind](registry, name, unit, text, labels, extra);
+			end };
+			return registry, metrics_lib.new(module, function (domain) return domain; end, nil, new_tally);
+		end
+		local counted, together = new(function (buckets)
+			assert.same(BUCKETS, buckets);
+			return { take = function () -- as of core.tally
+				return { ["a.example"] = 3; ["b.example"] = 2 }, { 2, 1, 0, 0, 1, 0, 0, 0, 1 }, 31.305;
+			end };
+		end);
+		local one_by_one, single = new();
+		assert.is_nil(single.tally);
+		together.tallied();
+		for k, value in ipairs { 0, 0.001, 0.004, 0.3, 31 } do
+			single.delivered(k <= 3 and "a.example" or "b.example", "x2s", value);
+		end
+		local function values(registry)
+			local histogram = registry.families.message_seconds:with_labels("x2s");
+			local result = { ("%.6f"):format(histogram._sum); histogram._count };
+			for _, bucket in ipairs(histogram) do result[#result+1] = bucket.count; end
+			for _, partner in ipairs { "a.example"; "b.example" } do
+				result[#result+1] = registry.families.messages:with_labels(partner, "x2s", "delivered").value;
+			end
+			return result;
+		end
+		assert.same(values(one_by_one), values(counted));
+		assert.equal(5, values(counted)[2]);
+		for _ = 1, 2 do -- as many hosts as there may be: util.openmetrics adds a threshold to what it is given
+			local _, of_host = new(require "lync_gateway.core".tally);
+			of_host.tallied();
+			assert.is_nil(of_host.tally:take());
+		end
+	end);
+
 	it("of another kind is left to itself", function ()
 		local got = {};
 		metrics_lib.sample({ sample = function (_, value) got[#got+1] = value; end }, 0.5);

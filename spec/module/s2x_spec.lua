@@ -104,6 +104,25 @@ describe("s2x", function ()
 			end
 		end);
 
+		it("is not asked about again where the core has asked", function ()
+			local may, asked = h.settings.may, 0;
+			function h.settings.may(...)
+				asked = asked + 1;
+				return may(...);
+			end
+			local plain = { plain = true; bare = "romeo@fabrikam.com"; remote = "fabrikam.com"; host = "contoso.com" };
+			world.events(event(plain));
+			assert.equal(1, asked);
+			plain.allowed, plain.id = true, 18;
+			world.events(event(plain));
+			assert.equal(1, asked);
+			assert.is_true(h.state.pending[18].verified);
+			plain.allowed, plain.id = false, 19;
+			world.events(event(plain));
+			assert.equal(1, asked);
+			assert.is_false(h.state.pending[19].verified);
+		end);
+
 		it("carries nothing that XML cannot", function ()
 			world.events(event { text = "a\0b\1c\r\nd\te\239\191\190f\127"; thread = "x\0y" });
 			assert.equal("abc\nd\tef\127", h.sent[1]:get_child_text("body"));
