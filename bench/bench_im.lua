@@ -3,13 +3,13 @@
 --
 -- Both sides of a ratio are measured in turn, ROUNDS times, and their medians divided. What is measured, with which
 -- configuration, and what bounds it: docs/performance.md. ROUNDS, COUNT: others than 7 and 8000; GC: Lua text of
--- Prosody's `gc` ("{ threshold = 200 }"), empty for its default.
+-- Prosody's `gc` ("{ threshold = 1000 }"), empty for its default.
 
 local Rig = require "bench.im_rig";
 
 local ROUNDS = tonumber(os.getenv("ROUNDS") or "") or 7;
 local COUNT = math.tointeger(tonumber(os.getenv("COUNT") or "")) or 8000; -- messages of a round
-local GC = os.getenv("GC") or "{ threshold = 200 }";
+local GC = os.getenv("GC") or "{ threshold = 1000 }";
 local PAIRS = 500;  -- conversations
 local WINDOW = 400; -- messages that have not arrived yet
 local RATE = 1000;  -- a second, where latency is measured

@@ -16,7 +16,7 @@ local start_load = require "bench.scale_rig".start_load;
 
 local ROUNDS = tonumber(os.getenv("ROUNDS") or "") or 7;
 local PAIRS = math.tointeger(tonumber(os.getenv("PAIRS") or "")) or 6000;
-local GC = os.getenv("GC") or "{ threshold = 200 }";
+local GC = os.getenv("GC") or "{ threshold = 1000 }";
 local PARTNERS = 4;
 local PATIENCE = 60; -- seconds for a step
 

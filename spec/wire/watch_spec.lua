@@ -290,7 +290,7 @@ describe("subscriptions on the wire", function ()
 				roster:stanza(settings, { kind = "subscribe"; contact = contact; user = LENA }, now);
 				while roster:next(settings, now) do end
 				function w.next()
-					local n, event = w.bridge:feed(roster, settings, now, 64);
+					local n, _, event = w.bridge:feed(roster, settings, now, 64);
 					taken = taken + n;
 					if event and event.type == "watch" then roster:event(settings, event, now); end
 					return event;
