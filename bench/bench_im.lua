@@ -2,8 +2,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Both sides of a ratio are measured in turn, ROUNDS times; it is the median of the rounds' ratios, so that a machine
--- that is slower for some seconds does not count for one side only. What is measured, with which configuration, and what
--- bounds it: docs/performance.md. ROUNDS, COUNT: others than 7 and 32000; GC: Lua text of
+-- that is slower for some seconds does not count for one side only. What is measured, with which configuration, and
+-- what bounds it: docs/performance.md. ROUNDS, COUNT: others than 7 and 32000; GC: Lua text of
 -- Prosody's `gc` ("{ threshold = 1000 }"), empty for its default.
 
 local Rig = require "bench.im_rig";
