@@ -443,6 +443,7 @@ static void once(void)
 	world_start();
 	need(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) == 0);
 	need(sb_channel_new(&box.channel, fd[0]) == SB_OK);
+	sb_outbox_init(&box.out, box.channel);
 	need(sb_channel_new(&plugin, fd[1]) == SB_OK);
 	need(sb_edge_new(&box.edge, fd[0], &edge_hooks, &box) == SB_OK);
 	settings(&c);
