@@ -6,11 +6,11 @@
 -- configuration is in SETTINGS.
 
 local Loop = require "spec.support.loop";
+local Load = require "bench.load_partner";
 local CA = require "spec.support.ca";
 local ports = require "spec.support.ports";
 local process = require "spec.support.process";
 local prosody = require "spec.support.prosody";
-local stream = require "spec.support.stream";
 
 local Rig = {};
 Rig.__index = Rig;
@@ -33,50 +33,10 @@ local PARTNER = [[ [%q] = { partner_type = "federated"; enable_keep_alive = fals
 
 -- ---------------------------------------------------------------------------------------------- load partners --
 
-local Load = {};
-Load.__index = Load;
-
 local function start_load(self, name, address, options)
-	local cert = options.cert;
-	local control = ("%s:%d"):format(address, ports.free(address));
-	local argv = { self.build.."/bench/"..name.."_load", "control="..control, "cert="..cert.cert, "key="..cert.key,
-		"pairs="..self.pairs, "partners="..self.partners, "window="..self.window };
-	for _, word in ipairs(options) do argv[#argv + 1] = word; end
-	local load = setmetatable({ loop = self.loop, name = name, answers = {}, buffer = "" }, Load);
-	load.process = process.start(self.loop, argv, { name = name });
-	load.process:wait_port(options.listen, options.port, 5);
-	local ip, port = control:match("^(.*):(%d+)$");
-	load.control = stream.connect(self.loop, ip, tonumber(port), nil, {
-		on_data = function (_, bytes)
-			load.buffer = (load.buffer .. bytes):gsub("([^\n]*)\n", function (line)
-				table.insert(load.answers, line);
-				return "";
-			end);
-		end;
-		on_close = function () load.gone = true; end;
-	});
-	return load;
-end
-
---- A command without an answer.
-function Load:say(format, ...)
-	self.control:send(format:format(...) .. "\n");
-end
-
---- A command with one line of answer.
-function Load:ask(command)
-	self:say("%s", command);
-	return self.loop:wait(function ()
-		if self.gone then error(self.name .. "_load ended:\n" .. self.process.output:sub(-2000), 2); end
-		return table.remove(self.answers, 1);
-	end, 60, self.name .. "_load's answer");
-end
-
---- Its counts, as a table.
-function Load:stats()
-	local result = {};
-	for key, value in self:ask("stats"):gmatch("([%w_]+)=(%d+)") do result[key] = math.tointeger(tonumber(value)); end
-	return result;
+	return Load.new({ loop = self.loop, build = self.build, name = name, address = address, listen = options.listen,
+		port = options.port, cert = options.cert },
+		{ "pairs="..self.pairs; "partners="..self.partners; "window="..self.window; table.unpack(options) });
 end
 
 -- --------------------------------------------------------------------------------------------------- processes --

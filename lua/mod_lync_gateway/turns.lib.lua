@@ -1,4 +1,5 @@
--- How long Prosody's loop is kept by us: each call of ours from the loop is a turn, timed from its begin to its end.
+-- How long Prosody's loop is kept by us: each call of ours from the loop is a turn, timed from its begin to its end;
+-- all but the short way of an ordinary message, which costs less than taking the time.
 -- SPDX-License-Identifier: MIT
 --
 -- A handler that runs within another one of ours belongs to that one's turn. What waits (a coroutine of Prosody's that

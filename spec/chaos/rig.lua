@@ -9,11 +9,11 @@
 -- bench/chaos_edge_load the Access Edge and the Lync users, bench/chaos_wire_load what lies between.
 
 local Loop = require "spec.support.loop";
+local Load = require "bench.load_partner";
 local CA = require "spec.support.ca";
 local ports = require "spec.support.ports";
 local process = require "spec.support.process";
 local prosody = require "spec.support.prosody";
-local stream = require "spec.support.stream";
 local balance = require "spec.chaos.balance";
 local hands = require "spec.chaos.hands";
 local Ledger = require "spec.chaos.ledger";
@@ -42,59 +42,9 @@ local SETTINGS = [[
 
 -- ---------------------------------------------------------------------------------------------- load partners --
 
-local Load = {};
-Load.__index = Load;
-
-function Load:start()
-	self.answers, self.buffer, self.gone = {}, "", false;
-	self.process = process.start(self.loop, self.argv, { name = self.name });
-	self.process:wait_port(self.listen, self.port, 20); -- opened last; who leaves the control port ends the program
-	local ip, port = self.at:match("^(.*):(%d+)$");
-	self.control = stream.connect(self.loop, ip, tonumber(port), nil, {
-		on_data = function (_, bytes)
-			self.buffer = (self.buffer .. bytes):gsub("([^\n]*)\n", function (line)
-				table.insert(self.answers, line);
-				return "";
-			end);
-		end;
-		on_close = function () self.gone = true; end;
-	});
-end
-
-function Load:say(format, ...)
-	self.control:send(format:format(...) .. "\n");
-end
-
-function Load:ask(format, ...)
-	self:say(format, ...);
-	return self.loop:wait(function ()
-		if self.gone then error(self.name .. " ended:\n" .. self.process.output:sub(-2000), 2); end
-		return table.remove(self.answers, 1);
-	end, 60, "an answer of " .. self.name);
-end
-
-function Load:stats()
-	local result = {};
-	for key, value in self:ask("stats"):gmatch("([%w_-]+)=(%d+)") do result[key] = math.tointeger(tonumber(value)); end
-	return result;
-end
-
---- kill -9, and away.
-function Load:kill()
-	self.before = (self.before or "")..self.process.output;
-	self.process:signal("KILL");
-	self.process:wait_end(20);
-	self.control:close(true);
-end
-
 local function new_load(rig, name, listen, port, address, cert, words)
-	local at = ("%s:%d"):format(address, ports.free(address));
-	local argv = { rig.build.."/bench/"..name.."_load", "control="..at, "cert="..cert.cert, "key="..cert.key,
-		"partners="..PARTNERS };
-	for _, word in ipairs(words) do argv[#argv + 1] = word; end
-	local load = setmetatable({ loop = rig.loop, name = name, argv = argv, at = at, listen = listen, port = port }, Load);
-	load:start();
-	return load;
+	return Load.new({ loop = rig.loop, build = rig.build, name = name, address = address, listen = listen, port = port,
+		cert = cert }, { "partners="..PARTNERS; table.unpack(words) });
 end
 
 local function start_loads(self)
